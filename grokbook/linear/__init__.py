@@ -1,0 +1,5 @@
+"""Grokking in linear estimators (paper LE): one setting, its exact theory, its simulation."""
+
+from grokbook.linear.setting import LinearSetting
+
+__all__ = ["LinearSetting"]
