@@ -56,7 +56,9 @@ class Curves:
         for name in ("train_accuracy", "test_accuracy"):
             record = getattr(self, name)
             if np.any((record < 0) | (record > 1)):
-                raise ValueError(f"{name} reaches {record.min():g}..{record.max():g}: must stay in [0, 1]")
+                raise ValueError(
+                    f"{name} reaches {record.min():g}..{record.max():g}: must stay in [0, 1]"
+                )
 
     def memorisation_time(self, level: float = LEVEL) -> np.ndarray:
         """Step at which the train accuracy reaches ``level``; shape (...), ``inf`` if never."""
@@ -125,7 +127,9 @@ def crossing_time(step, values, level: float, *, hold: int = HOLD) -> np.ndarray
     validate.count("hold", hold, at_least=0)
     if values.shape[-1:] != step.shape:
         raise ValueError(f"values has shape {values.shape}: must end in {step.size} steps")
-    padded = np.pad(values >= level, [(0, 0)] * (values.ndim - 1) + [(0, hold)], constant_values=True)
+    padded = np.pad(
+        values >= level, [(0, 0)] * (values.ndim - 1) + [(0, hold)], constant_values=True
+    )
     held = np.lib.stride_tricks.sliding_window_view(padded, hold + 1, axis=-1).all(axis=-1)
     found = held.any(axis=-1)
     after = np.argmax(held, axis=-1)

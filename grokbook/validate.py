@@ -19,7 +19,9 @@ def number(
 ) -> float:
     """Return ``value`` as a float; raise ValueError unless it is finite and within the bounds."""
     bounds = {">": above, ">=": at_least, "<": below, "<=": at_most}
-    allowed = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None)
+    allowed = " and ".join(
+        f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None
+    )
     ok = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     ok = ok and (above is None or value > above) and (at_least is None or value >= at_least)
     ok = ok and (below is None or value < below) and (at_most is None or value <= at_most)
@@ -52,7 +54,9 @@ def array(name: str, value, *, ndim: int | None = None, shape: tuple | None = No
         raise ValueError(f"{name} has shape {out.shape}: must have {ndim} axes")
     if shape is not None and (
         out.ndim != len(shape)
-        or any(want is not None and have != want for have, want in zip(out.shape, shape, strict=True))
+        or any(
+            want is not None and have != want for have, want in zip(out.shape, shape, strict=True)
+        )
     ):
         raise ValueError(f"{name} has shape {out.shape}: must have shape {shape}")
     if not np.all(np.isfinite(out)):

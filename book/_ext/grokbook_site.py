@@ -1,0 +1,91 @@
+"""Sphinx extension: executed chapters in, generated pages and build facts out.
+
+On ``builder-inited`` every chapter is executed that has no result for its key, MyST-NB's cache is
+refilled from the results (so MyST-NB executes nothing itself), and the pages made of the results
+are written before Sphinx reads.  All of it is in ``chapters``, ``pages`` and ``provenance``.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import chapters
+import pages
+import provenance
+
+EXTRA = chapters.ROOT / "_build" / "extra"
+CACHE = chapters.ROOT / "_build" / ".jupyter_cache"
+FIGURES = chapters.ROOT / "book" / "_figures"
+
+
+def setup(app):
+    """Register the hooks."""
+    EXTRA.mkdir(parents=True, exist_ok=True)
+    app.connect("config-inited", describe_build)
+    # Before MyST freezes its settings (500), so that the substitutions count.
+    app.connect("builder-inited", prepare, priority=100)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def describe_build(app, config) -> None:
+    """Put the build's provenance into the footer; let a fork's build carry its own address."""
+    options = config.html_theme_options
+    options["extra_footer"] = provenance.footer()
+    fork = os.environ.get("GITHUB_REPOSITORY")
+    if fork:
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        options["repository_url"] = f"{server}/{fork}"
+
+
+def prepare(app) -> None:
+    """Execute, refill the cache, write the generated pages and files."""
+    wanted = chapters.chapters()
+    chapters.run(wanted)
+    executed = {chapter.name: chapter.executed() for chapter in wanted}
+    shutil.rmtree(EXTRA / "data", ignore_errors=True)
+    for chapter in wanted:
+        for table in chapter.folder.glob("*.csv"):
+            (EXTRA / "data").mkdir(parents=True, exist_ok=True)
+            shutil.copy(table, EXTRA / "data")
+    refill_cache(wanted, executed)
+    pages.write_figures(executed, FIGURES)
+    records = pages.records(executed)
+    pages.write_scoreboard(records)
+    pages.write_costs(wanted)
+    pages.write_json(records, EXTRA / "claims.json")
+    app.config.myst_substitutions.update(pages.substitutions(records))
+
+
+def refill_cache(wanted, executed) -> None:
+    """Give MyST-NB the executed chapters; whatever the cache held before is dropped."""
+    shutil.rmtree(CACHE, ignore_errors=True)
+    cache = get_cache(CACHE)
+    for chapter in wanted:
+        bundle = CacheBundleIn(
+            with_data_links(executed[chapter.name], chapter),
+            str(chapter.path),
+            data={"execution_seconds": chapter.cost()["wall_seconds"]},
+        )
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def with_data_links(notebook, chapter):
+    """The notebook with a link to its data after each figure that has some."""
+    linked = copy.deepcopy(notebook)
+    up = "../" * (chapter.name.count("/") + 1)
+    for cell in linked.cells:
+        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        if name and (chapter.folder / f"{name}.csv").is_file():
+            html = f'<p class="figure-data"><a href="{up}data/{name}.csv" download>Data of this figure (CSV)</a></p>'
+            cell.outputs.append(nbformat.v4.new_output("display_data", {"text/html": html}))
+    return linked

@@ -1,0 +1,173 @@
+"""Pages and files made of the executed chapters: scoreboard, costs, claims.json, substitutions."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+
+from grokbook import claims
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
+# The one figure that the landing page borrows from a chapter.
+LANDING_FIGURE = "fig-le-01-phenomenon"
+
+
+def records(executed: dict) -> dict[str, dict]:
+    """What the chapters checked, by claim id: the box's record and the chapter's name."""
+    found = {}
+    for name, notebook in executed.items():
+        for cell in notebook.cells:
+            for output in cell.get("outputs", []):
+                claim = output.get("metadata", {}).get("grokbook", {}).get("claim")
+                if claim:
+                    found[claim["id"]] = {**claim, "chapter": name}
+    return found
+
+
+def write_if_new(path: Path, text: str) -> None:
+    """Write a page only when it differs, so that Sphinx does not read it again for nothing."""
+    if not path.is_file() or path.read_text("utf-8") != text:
+        path.write_text(text, "utf-8")
+
+
+def group(claim: claims.Claim) -> str:
+    """How a claim is counted: the paper's, derived by us, or our own finding."""
+    if claim.id.startswith("GB"):
+        return "our findings"
+    return "derived by us" if claim.ours else "the paper's"
+
+
+def counts() -> dict[tuple[str, str], Counter]:
+    """Verdicts counted per (paper, group)."""
+    table: dict[tuple[str, str], Counter] = {}
+    for claim in claims.ledgers().values():
+        table.setdefault((claim.paper, group(claim)), Counter())[claim.verdict] += 1
+    return table
+
+
+def verdict_table() -> str:
+    """The counts as a Markdown table."""
+    shown = [v for v in claims.VERDICTS if any(c[v] for c in counts().values())]
+    lines = ["| claims | " + " | ".join(shown) + " | all |", "|---|" + "---:|" * (len(shown) + 1)]
+    for (paper, kind), counter in sorted(counts().items()):
+        cells = [str(counter[verdict]) for verdict in shown]
+        lines.append(f"| {paper}, {kind} | " + " | ".join(cells) + f" | {counter.total()} |")
+    return "\n".join(lines)
+
+
+def measured(record: dict) -> str:
+    """What was measured, in a few words."""
+    return "; ".join(f"{one['test']}: {one['measured']}" for one in record["results"])
+
+
+def box_link(claim: claims.Claim, text: str, *, up: str = "") -> str:
+    """HTML link to a claim's box (Markdown cannot reach an id inside an output)."""
+    return f'<a class="claim-link" href="{up}{claim.chapter}.html#{claim.anchor}">{text}</a>'
+
+
+def write_scoreboard(found: dict[str, dict]) -> None:
+    """Write ``book/scoreboard.md``: every claim, its verdict, and what was measured."""
+    sections = []
+    for paper in sorted({claim.paper for claim in claims.ledgers().values()}):
+        rows = [claim for claim in claims.ledgers().values() if claim.paper == paper]
+        lines = ["| claim | statement | verdict | measured |", "|---|---|---|---|"]
+        for claim in sorted(rows, key=lambda one: one.id):
+            record = found.get(claim.id)
+            link = box_link(claim, claim.id) if record else claim.id
+            value = measured(record) if record else claim.reason
+            cells = (link, f"{claim.statement} *({claim.where})*", claim.verdict, value)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        anchor = f'<span id="scoreboard-{paper.lower()}"></span>'
+        table = "\n".join(lines)
+        sections.append(f"## Paper {paper}\n\n{anchor}\n\n:::{{div}} scoreboard\n{table}\n:::\n")
+    text = (
+        "(scoreboard)=\n# Scoreboard\n\n"
+        "Every row was asserted when this site was built: a claim whose measured value leaves its "
+        "tolerance stops the build. *Not reproduced* means that the paper's version was tested and "
+        "fails. The id links to the check in its chapter. "
+        '<a href="../claims.json" download>The same table as JSON</a>.\n\n'
+        f"{verdict_table()}\n\n" + "\n".join(sections)
+    )
+    write_if_new(BOOK / "scoreboard.md", text)
+
+
+def write_costs(wanted) -> None:
+    """Write ``book/what-it-costs.md``: time and memory of each chapter, as measured."""
+    lines = [
+        "| chapter | wall time | CPU time | budget | peak memory |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for chapter in wanted:
+        cost = chapter.cost()
+        budget = chapter.notebook.metadata["grokbook"]["budget_cpu_seconds"]
+        lines.append(
+            f"| {{doc}}`{chapter.name}` | {cost['wall_seconds']:.0f} s | "
+            f"{cost['cpu_seconds']:.0f} s | {budget} s | {cost['peak_mb']:.0f} MB |"
+        )
+    text = (
+        "(what-it-costs)=\n# What it costs\n\n"
+        "Measured when this site was built, one thread a chapter and two chapters at a time. "
+        "The budget is in CPU seconds of the kernel and its children; the tests fail above one and "
+        "a half times a budget, or above 1 GB.\n\n" + "\n".join(lines) + "\n"
+    )
+    write_if_new(BOOK / "what-it-costs.md", text)
+
+
+def write_json(found: dict[str, dict], path: Path) -> None:
+    """Write every ledger row with what was measured."""
+    rows = []
+    for claim in sorted(claims.ledgers().values(), key=lambda one: one.id):
+        record = found.get(claim.id, {})
+        rows.append(
+            {
+                "id": claim.id,
+                "paper": claim.paper,
+                "counted_as": group(claim),
+                "where": claim.where,
+                "statement": claim.statement,
+                "kind": claim.kind,
+                "verdict": claim.verdict,
+                "correction": claim.correction,
+                "reason": claim.reason,
+                "url": f"book/{claim.chapter}.html#{claim.anchor}" if record else "",
+                "results": record.get("results", []),
+            }
+        )
+    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def substitutions(found: dict[str, dict]) -> dict[str, str]:
+    """Values for ``{{ name }}``: ``claims_checked``, ``verdict_table``, and ``LE_10`` a claim."""
+    known = claims.ledgers()
+    values = {
+        "claims_checked": str(len(found)),
+        "claims_total": str(len(known)),
+        "verdict_table": verdict_table(),
+    }
+    for claim in known.values():
+        if record := found.get(claim.id):
+            link = box_link(claim, claim.id, up="../")
+            values[claim.id.replace("-", "_")] = f"{link}: *{claim.verdict}* ({measured(record)})"
+    return values
+
+
+def write_figures(executed: dict, folder: Path) -> None:
+    """Write the picture of the landing page, taken from the chapter that draws it."""
+    folder.mkdir(exist_ok=True)
+    for notebook in executed.values():
+        picture = figure_png(notebook, LANDING_FIGURE)
+        if picture:
+            (folder / f"{LANDING_FIGURE}.png").write_bytes(picture)
+
+
+def figure_png(notebook, name: str) -> bytes | None:
+    """PNG of the figure that carries the label ``name``, if the notebook has it."""
+    for cell in notebook.cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
+            for output in cell.get("outputs", []):
+                if "image/png" in output.get("data", {}):
+                    return base64.b64decode(output["data"]["image/png"])
+    return None
