@@ -10,7 +10,7 @@ from grokbook import source
 
 
 def commit() -> str:
-    """Hash of the checkout's commit, with ``+`` where the work tree differs; ``unknown`` if none."""
+    """Hash of the checkout's commit, ``+`` if the work tree differs; ``unknown`` without git."""
     head = _git("rev-parse", "HEAD")
     if not head:
         return "unknown"

@@ -26,6 +26,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+
 from grokbook import source
 
 ROOT = Path(__file__).resolve().parents[2]

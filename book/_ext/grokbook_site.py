@@ -86,6 +86,7 @@ def with_data_links(notebook, chapter):
     for cell in linked.cells:
         name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
         if name and (chapter.folder / f"{name}.csv").is_file():
-            html = f'<p class="figure-data"><a href="{up}data/{name}.csv" download>Data of this figure (CSV)</a></p>'
+            link = f'<a href="{up}data/{name}.csv" download>Data of this figure (CSV)</a>'
+            html = f'<p class="figure-data">{link}</p>'
             cell.outputs.append(nbformat.v4.new_output("display_data", {"text/html": html}))
     return linked
