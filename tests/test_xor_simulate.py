@@ -3,6 +3,7 @@
 import ast
 import inspect
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -74,54 +75,55 @@ def test_recorded_steps_do_not_change_a_run():
 # --- law: the Bartlett factor --------------------------------------------------------------------
 
 
-def statistics(run):
+def statistics(draw, run):
     """Scalars of one run that see the data, the initial weights and the training."""
-    draw = run.draw
-    gram = draw.gram[: draw.setting.n_train]
+    data, n = draw.data, draw.data.setting.n_train
     return (
-        np.linalg.eigvalsh(gram)[-1],
-        np.linalg.slogdet(gram)[1],
-        draw.gram[draw.setting.n_train - 1, 0] * draw.clean[0] * draw.clean[-1],
+        np.linalg.eigvalsh(data.gram[:n])[-1],
+        np.linalg.slogdet(data.gram[:n])[1],
+        data.gram[n - 1, 0] * data.clean[0] * data.clean[-1],
         draw.initial[0, -1],
         draw.initial[0, -3] * draw.initial[0, 0],
-        run.output[-1, -1] * draw.clean[-1],
+        run.output[-1, -1] * data.clean[-1],
         np.abs(run.projection[-1, 0]).mean(),
         run.test_correct[-1].mean(),
         run.train_correct[0].mean(),
     )
 
 
-def smallest_p_value(one, other):
+def reduced_statistics(setting, seed):
+    draw = simulate.draw(setting, seed)
+    return statistics(draw, simulate.train(draw, [1, 3]))
+
+
+def direct_statistics(setting, seed):
+    full = simulate.draw_directly(setting, seed)
+    return statistics(full.reduced, simulate.train_directly(full, [1, 3]))
+
+
+def smallest_p_value(first, second, n_runs):
+    one, other = (np.array([make(seed) for seed in range(n_runs)]) for make in (first, second))
     return min(ks_2samp(a, b).pvalue for a, b in zip(one.T, other.T, strict=True))
 
 
 # Nine tests share a false-alarm rate of 1e-3; Kolmogorov-Smirnov is conservative for ties.
 FALSE_ALARM = 1e-3 / 9
+# As few dimensions as are allowed, where a wrong factor shows most.
+TIGHT = XorSetting(22, 12, 8, 10, 2.0, 0.2, 1e-12, 1e-12)
 
 
 @pytest.mark.parametrize(
-    ("setting", "n_runs"),
-    [
-        (XorSetting(22, 12, 8, 10, 2.0, 0.2, 1e-12, 1e-12), 1000),  # as few dimensions as allowed
-        (XorSetting(40_000, 20, 20, 20), 50),  # the paper's dimension
-    ],
+    ("setting", "n_runs"), [(TIGHT, 1000), (XorSetting(40_000, 20, 20, 20), 50)]
 )
 def test_reduced_draws_have_the_law_of_full_vectors(setting, n_runs):
-    step = [1, 3]
-    reduced = [simulate.descend(setting, step, seed) for seed in range(n_runs)]
-    direct = [simulate.descend_directly(setting, step, seed) for seed in range(n_runs)]
-    ours, theirs = (np.array([statistics(run) for run in runs]) for runs in (reduced, direct))
-    assert smallest_p_value(ours, theirs) > FALSE_ALARM
+    reduced, direct = partial(reduced_statistics, setting), partial(direct_statistics, setting)
+    assert smallest_p_value(reduced, direct, n_runs) > FALSE_ALARM
 
 
 def test_a_wrong_factor_is_noticed():
-    """The same test, with the degrees of freedom not counted down: it must fail."""
-    setting = XorSetting(22, 12, 8, 10, 2.0, 0.2, 1e-12, 1e-12)
-    step = [1, 3]
-    wrong = [simulate.descend(replace(setting, d_in=26), step, s) for s in range(400)]
-    direct = [simulate.descend_directly(setting, step, s) for s in range(400)]
-    theirs, ours = (np.array([statistics(run) for run in runs]) for runs in (direct, wrong))
-    assert smallest_p_value(ours, theirs) < FALSE_ALARM
+    """The same test with four degrees of freedom too many: it must fail."""
+    wrong = partial(reduced_statistics, replace(TIGHT, d_in=26))
+    assert smallest_p_value(wrong, partial(direct_statistics, TIGHT), 400) < FALSE_ALARM
 
 
 def test_any_dimension():
@@ -129,7 +131,7 @@ def test_any_dimension():
     run = simulate.descend(setting, [0, 1, 8], 0)
     assert np.all(np.isfinite(run.output))
     assert run.train_correct[1:].all()
-    lengths = np.diag(run.draw.gram[:100])
+    lengths = np.diag(run.data.gram[:100])
     assert np.all(np.abs(lengths / 1e19 - 1) < 1e-7)
 
 
@@ -137,9 +139,10 @@ def test_any_dimension():
 
 
 def test_records_against_their_definitions():
-    run = simulate.descend(SMALL, [0, 3], 2)
-    draw, n = run.draw, SMALL.n_train
-    inside = draw.initial[:, :n]
+    start = simulate.draw(SMALL, 2)
+    run = simulate.train(start, [0, 3])
+    draw, n = run.data, SMALL.n_train
+    inside = start.initial[:, :n]
     for j in range(SMALL.width):
         for nu in range(4):
             own = (draw.cluster[:n] == nu) & (inside[j] > 0)
@@ -147,7 +150,7 @@ def test_records_against_their_definitions():
             assert run.members[0, nu, 1, j] == np.sum(own & draw.flipped)
     net = run.members[0, :, 0] - run.members[0, :, 1]
     np.testing.assert_array_equal(run.alignment[0], [net[0] - net[1], net[2] - net[3]])
-    np.testing.assert_array_equal(run.projection[0], draw.initial[:, -2:].T)
+    np.testing.assert_array_equal(run.projection[0], start.initial[:, -2:].T)
     np.testing.assert_array_equal(draw.labels == draw.clean[:n], ~draw.flipped)
     np.testing.assert_array_equal(draw.clean, np.where(draw.cluster < 2, 1, -1))
     own = draw.cluster[n:] == 0
@@ -161,12 +164,12 @@ def test_curves_stack_runs_and_keep_the_loss_near_log_2():
     np.testing.assert_array_equal(curves.test_accuracy[1], runs[1].test_correct.mean(axis=1))
     np.testing.assert_allclose(curves.train_loss, np.log(2), atol=1e-9)
     moved = np.log(2) - curves.train_loss[:, -1]
-    margin = [np.mean(run.draw.labels * run.output[-1, : SMALL.n_train]) for run in runs]
+    margin = [np.mean(run.data.labels * run.output[-1, : SMALL.n_train]) for run in runs]
     np.testing.assert_allclose(moved, np.array(margin) * SMALL.step_size / 2, rtol=1e-3)
 
 
 def test_flipped_labels_are_as_frequent_as_stated():
-    draws = [simulate.draw(SMALL, seed) for seed in range(300)]
+    draws = [simulate.draw(SMALL, seed).data for seed in range(300)]
     flipped = np.mean([draw.flipped.mean() for draw in draws])
     spread = np.sqrt(0.2 * 0.8 / (300 * SMALL.n_train))
     assert abs(flipped - 0.2) < 4 * spread  # a false alarm in 16,000

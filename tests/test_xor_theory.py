@@ -42,7 +42,7 @@ def test_one_step_from_small_weights_is_the_linear_classifier(width):
     for seed in range(12):
         draw = simulate.draw(setting, seed)
         output = simulate.train(draw, [1]).output[0]
-        linear = theory.linear_output(draw.gram[:-2], draw.labels)
+        linear = theory.linear_output(draw.data.gram[:-2], draw.data.labels)
         gaps.append(np.std(output - linear) / np.std(linear))
     # 1.5 for every width; one draw scatters by 20 %, the mean of 12 by 6 %.
     assert np.sqrt(np.mean(np.square(gaps)) * width) == pytest.approx(1.5, rel=0.24)
@@ -53,7 +53,7 @@ def test_cluster_accuracies_of_the_linear_classifier_follow_their_law():
     setting = replace(PAPER, width=1, n_test=1)
     accuracies = []
     for seed in range(400):
-        draw = simulate.draw(setting, seed)
+        draw = simulate.draw(setting, seed).data
         n = setting.n_train
         score = draw.gram[-2] @ draw.labels
         accuracies.append(ndtr(score / np.sqrt(draw.labels @ draw.gram[:n] @ draw.labels)))
@@ -66,7 +66,7 @@ def test_train_accuracy_after_one_step(signal):
     setting = replace(PAPER, signal_norm=signal, width=1, n_test=1)
     fits = []
     for seed in range(150):
-        draw = simulate.draw(setting, seed)
+        draw = simulate.draw(setting, seed).data
         fits.append(np.mean(draw.labels * theory.linear_output(draw.gram[:200], draw.labels) > 0))
     spread = np.std(fits) / np.sqrt(150)
     # Four standard errors, and a leading-order formula: the point's own term has a variance too.
@@ -75,11 +75,13 @@ def test_train_accuracy_after_one_step(signal):
 
 def test_drift_is_exact_without_noise_along_the_centres():
     setting = replace(PAPER, n_train=40, n_test=4, width=50)
-    draw = simulate.draw(setting, 0)
+    start = simulate.draw(setting, 0)
+    draw = start.data
     gram, signs = draw.gram.copy(), 1 - 2 * (draw.cluster[:40] % 2)
     for k in (0, 1):
         gram[-2 + k] = np.where(draw.cluster[:40] // 2 == k, signs * setting.signal_norm**2, 0)
-    run = simulate.train(replace(draw, gram=gram), [0, 1], loss="linear")
+    changed = replace(start, data=replace(draw, gram=gram))
+    run = simulate.train(changed, [0, 1], loss="linear")
     moved = run.projection[1] - run.projection[0]
     predicted = theory.drift(setting, draw.sign, run.alignment[0])
     np.testing.assert_allclose(moved, predicted, atol=1e-12 * np.abs(moved).max() + 1e-15)
@@ -91,10 +93,10 @@ def test_speed_of_aligned_neurons():
     label = np.array([1, 1, -1, -1])
     for seed in range(3):
         run = simulate.descend(setting, [0, 5, 15], seed, loss="linear")
-        predicted = theory.aligned_speed(run.draw.groups.sum(axis=2))
+        predicted = theory.aligned_speed(run.data.members)
         for nu in range(4):
             axis, way = nu // 2, 1 - 2 * (nu % 2)
-            aligned = (run.draw.sign == label[nu]) & (way * run.alignment[0, axis] > 0)
+            aligned = (run.data.sign == label[nu]) & (way * run.alignment[0, axis] > 0)
             rise = way * (run.projection[2, axis] - run.projection[1, axis])[aligned].mean() / 10
             speed = rise * np.sqrt(setting.width) / setting.signal_norm**2
             # D scatters by 7 / sqrt(250 neurons) about a mean of 50: 1 %; four of these.

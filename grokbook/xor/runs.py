@@ -43,7 +43,7 @@ def small_step(
         run = simulate.descend(setting, step, seed, loss="linear")
         train.append(run.train_correct.mean(axis=1))
         test.append(run.test_correct.mean(axis=1))
-        positive = np.flatnonzero(run.draw.sign > 0)[:N_NEURONS]
+        positive = np.flatnonzero(run.data.sign > 0)[:N_NEURONS]
         projection.append(run.projection[kept][..., positive])
     return {
         "step": np.asarray(step),
@@ -68,7 +68,7 @@ def full_vectors(n_runs: int, step: Sequence[int]) -> dict[str, np.ndarray]:
         run = simulate.descend_directly(setting, step, seed)
         train.append(run.train_correct.mean(axis=1))
         test.append(run.test_correct.mean(axis=1))
-        size = np.abs(run.projection[..., run.draw.sign > 0]).mean(axis=2)
+        size = np.abs(run.projection[..., run.data.sign > 0]).mean(axis=2)
         ratio.append(size[:, 0] / size[:, 1])
     return {
         "step": np.asarray(step),

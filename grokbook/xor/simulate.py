@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import count
 
 import numpy as np
 from scipy import sparse
@@ -32,11 +33,10 @@ _BLOCK = 100
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One draw of data and network, as far as training and testing can see it.
+class Data:
+    """Data of one draw, as far as training and testing can see them, and the output weights.
 
-    Samples are the n_train training inputs, then the n_test test inputs; ``gram`` and ``initial``
-    have two further rows for mu_1 and mu_2.
+    Samples are the n_train training inputs, then the n_test test inputs.
 
     Attributes
     ----------
@@ -48,9 +48,7 @@ class Draw:
     sign : (width,) array
         +1 or -1: sqrt(width) times the output weight a_j.
     gram : (n_train + n_test + 2, n_train) array
-        Inner products with the training inputs.
-    initial : (width, n_train + n_test + 2) array
-        Inner products with the initial weights, in units of alpha.
+        Inner products of the samples, then mu_1 and mu_2, with the training inputs.
     """
 
     setting: XorSetting
@@ -58,7 +56,6 @@ class Draw:
     flipped: np.ndarray
     sign: np.ndarray
     gram: np.ndarray
-    initial: np.ndarray
 
     @cached_property
     def clean(self) -> np.ndarray:
@@ -76,6 +73,23 @@ class Draw:
         own = self.cluster[: self.setting.n_train] == np.arange(4)[:, None]
         return np.stack([own & ~self.flipped, own & self.flipped], axis=1).astype(float)
 
+    @property
+    def members(self) -> np.ndarray:
+        """Numbers c_nu and n_nu of clean and flipped training points by cluster; (4, 2)."""
+        return self.groups.sum(axis=2)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Data and the initial network: all that training depends on.
+
+    ``initial`` (width, n_train + n_test + 2) holds the inner products of the initial weights with
+    the samples, then mu_1 and mu_2, in units of alpha.
+    """
+
+    data: Data
+    initial: np.ndarray
+
 
 @dataclass(frozen=True)
 class Run:
@@ -83,18 +97,18 @@ class Run:
 
     Attributes
     ----------
-    draw : Draw
+    data : Data
     step : (n_steps,) array
     output : (n_steps, n_train + n_test) array
         f(x; W(t)) / alpha of every sample.
     projection : (n_steps, 2, width) array
         <w_j(t), mu_1> and <w_j(t), mu_2>, over alpha.
-    members : (n_steps, 4, 2, width) array
+    members : (n_steps, 4, 2, width) int16 array
         Numbers of training points that activate each neuron, by cluster, clean and flipped:
         |C_{nu,j}(t)| and |N_{nu,j}(t)|.
     """
 
-    draw: Draw
+    data: Data
     step: np.ndarray
     output: np.ndarray
     projection: np.ndarray
@@ -103,19 +117,19 @@ class Run:
     @property
     def train_correct(self) -> np.ndarray:
         """Whether each training label, flipped or not, is fitted; (n_steps, n_train)."""
-        n_train = self.draw.setting.n_train
-        return self.output[:, :n_train] * self.draw.labels > 0
+        n_train = self.data.setting.n_train
+        return self.output[:, :n_train] * self.data.labels > 0
 
     @property
     def test_correct(self) -> np.ndarray:
         """Whether each test sample's clean label is predicted; (n_steps, n_test)."""
-        n_train = self.draw.setting.n_train
-        return self.output[:, n_train:] * self.draw.clean[n_train:] > 0
+        n_train = self.data.setting.n_train
+        return self.output[:, n_train:] * self.data.clean[n_train:] > 0
 
     @property
     def cluster_accuracy(self) -> np.ndarray:
         """Test accuracy of each cluster, nan for one without samples; (n_steps, 4)."""
-        own = self.draw.cluster[self.draw.setting.n_train :] == np.arange(4)[:, None]
+        own = self.data.cluster[self.data.setting.n_train :] == np.arange(4)[:, None]
         with np.errstate(invalid="ignore"):
             return self.test_correct.astype(float) @ own.T / own.sum(axis=1)
 
@@ -198,7 +212,7 @@ def _labels_and_signs(setting, rng):
 
 def _reduce(setting, cluster, flipped, sign, samples, weights):
     gram = samples @ samples[: setting.n_train].T
-    return Draw(setting, cluster, flipped, sign, gram, weights @ samples.T)
+    return Draw(Data(setting, cluster, flipped, sign, gram), weights @ samples.T)
 
 
 def descend(setting: XorSetting, step, seed: int, *, loss: str = "logistic") -> Run:
@@ -231,9 +245,9 @@ def train(draw: Draw, step, *, loss: str = "logistic") -> Run:
     wanted, found = set(step.astype(int)), []
     for now, share in enumerate(descent):
         if now in wanted:
-            found.append(_observe(draw, draw.initial + share() @ draw.gram.T))
+            found.append(_observe(draw.data, draw.initial + share() @ draw.data.gram.T))
         if now == step[-1]:
-            return Run(draw, step, *(np.stack(one) for one in zip(*found, strict=True)))
+            return Run(draw.data, step, *(np.stack(one) for one in zip(*found, strict=True)))
 
 
 def coefficients(draw: Draw, *, loss: str = "logistic") -> Iterator:
@@ -248,17 +262,17 @@ def coefficients(draw: Draw, *, loss: str = "logistic") -> Iterator:
 
 def _logistic_steps(draw):
     """w_j += (a_j / n) sum_i g_i 1[<w_j, x_i> > 0] y_i x_i with g_i = 1 / (1 + exp(y_i f_i))."""
-    setting = draw.setting
+    data, setting = draw.data, draw.data.setting
     n_train = setting.n_train
-    out = draw.sign / np.sqrt(setting.width)
-    gram = draw.gram[:n_train]
+    out = data.sign / np.sqrt(setting.width)
+    gram = data.gram[:n_train]
     inside = draw.initial[:, :n_train].copy()
     total = np.zeros_like(inside)
     while True:
         yield total.copy
         active = (inside > 0).astype(float)
         output = out @ (active * inside)
-        pull = expit(-setting.step_size * draw.labels * output) * draw.labels / n_train
+        pull = expit(-setting.step_size * data.labels * output) * data.labels / n_train
         change = np.multiply(active, np.multiply.outer(out, pull), out=active)
         total += change
         inside += change @ gram
@@ -271,16 +285,16 @@ def _linear_steps(draw):
     last change contribute to the number of steps in which a neuron was active on a point, so that
     the number itself is since + t * active.
     """
-    setting = draw.setting
-    n_train = setting.n_train
-    rows = draw.labels[:, None] / (2 * n_train) * draw.gram[:n_train]
+    data, setting = draw.data, draw.data.setting
+    n_train, sign = setting.n_train, data.sign[:, None]
+    rows = data.labels[:, None] / (2 * n_train) * data.gram[:n_train]
     inside = draw.initial[:, :n_train] * np.sqrt(setting.width)
     since = np.zeros_like(inside)
     active = inside > 0
-    velocity = draw.sign[:, None] * (active.astype(float) @ rows)
+    velocity = sign * (active.astype(float) @ rows)
     now = 0
     while True:
-        yield partial(_shares, draw, since, now, active)
+        yield partial(_shares, data, since, now, active)
         inside += velocity
         now += 1
         latest = inside > 0
@@ -289,16 +303,16 @@ def _linear_steps(draw):
         since.ravel()[changed] -= now * switch
         active = latest
         if changed.size > _DENSE * active.size:
-            velocity = draw.sign[:, None] * (active.astype(float) @ rows)
+            velocity = sign * (active.astype(float) @ rows)
         else:
-            velocity += _sparse(changed, switch, draw.sign, n_train) @ rows
+            velocity += _sparse(changed, switch, data.sign, n_train) @ rows
 
 
-def _shares(draw, since, now, active):
+def _shares(data, since, now, active):
     """The coefficients of :func:`coefficients` from numbers of active steps."""
-    setting = draw.setting
-    scale = draw.sign / np.sqrt(setting.width)
-    return (since + now * active) * np.multiply.outer(scale, draw.labels / (2 * setting.n_train))
+    setting = data.setting
+    scale = data.sign / np.sqrt(setting.width)
+    return (since + now * active) * np.multiply.outer(scale, data.labels / (2 * setting.n_train))
 
 
 def _sparse(changed, switch, sign, n_train):
@@ -308,12 +322,12 @@ def _sparse(changed, switch, sign, n_train):
     return sparse.csr_array((switch * sign[neuron], point, starts), shape=(sign.size, n_train))
 
 
-def _observe(draw, inside):
+def _observe(data, inside):
     """Outputs, projections on the centres and active members, from all pre-activations."""
-    samples, n_train = inside[:, :-2], draw.setting.n_train
-    output = (draw.sign / np.sqrt(draw.setting.width)) @ np.maximum(samples, 0.0)
-    members = draw.groups @ (samples[:, :n_train] > 0).T.astype(float)
-    return output, inside[:, -2:].T, members
+    samples, n_train = inside[:, :-2], data.setting.n_train
+    output = (data.sign / np.sqrt(data.setting.width)) @ np.maximum(samples, 0.0)
+    members = data.groups @ (samples[:, :n_train] > 0).T.astype(float)
+    return output, inside[:, -2:].T.copy(), members.astype(np.int16)
 
 
 def descend_directly(setting: XorSetting, step, seed: int) -> Run:
@@ -329,20 +343,21 @@ def descend_directly(setting: XorSetting, step, seed: int) -> Run:
 def train_directly(full: FullDraw, step) -> Run:
     """The plain loop on a given draw; its weights are changed in place."""
     step = _whole(step)
-    draw, weights = full.reduced, full.weights
-    setting = draw.setting
+    data, weights = full.reduced.data, full.weights
+    setting = data.setting
     inputs = full.samples[: setting.n_train]
-    out, wanted, found = draw.sign / np.sqrt(setting.width), set(step.astype(int)), []
-    for now in range(int(step[-1]) + 1):
+    out, wanted, found = data.sign / np.sqrt(setting.width), set(step.astype(int)), []
+    for now in count():
         if now in wanted:
-            found.append(_observe(draw, weights @ full.samples.T))
+            found.append(_observe(data, weights @ full.samples.T))
+        if now == step[-1]:
+            return Run(data, step, *(np.stack(one) for one in zip(*found, strict=True)))
         inside = weights @ inputs.T
         output = out @ np.maximum(inside, 0.0)
-        pull = expit(-setting.step_size * draw.labels * output) * draw.labels / setting.n_train
+        pull = expit(-setting.step_size * data.labels * output) * data.labels / setting.n_train
         change = (inside > 0) * np.multiply.outer(out, pull)
         for rows in range(0, setting.width, _BLOCK):  # in blocks, for their memory
             weights[rows : rows + _BLOCK] += change[rows : rows + _BLOCK] @ inputs
-    return Run(draw, step, *(np.stack(one) for one in zip(*found, strict=True)))
 
 
 def curves(runs: Sequence[Run]) -> Curves:
@@ -369,8 +384,8 @@ def curves(runs: Sequence[Run]) -> Curves:
 
 
 def _losses(run):
-    setting = run.draw.setting
-    labels = np.concatenate([run.draw.labels, run.draw.clean[setting.n_train :]])
+    setting = run.data.setting
+    labels = np.concatenate([run.data.labels, run.data.clean[setting.n_train :]])
     loss = np.logaddexp(0.0, -setting.step_size * labels * run.output)
     return loss[:, : setting.n_train].mean(axis=1), loss[:, setting.n_train :].mean(axis=1)
 
