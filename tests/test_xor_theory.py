@@ -87,6 +87,18 @@ def test_drift_is_exact_without_noise_along_the_centres():
     np.testing.assert_allclose(moved, predicted, atol=1e-12 * np.abs(moved).max() + 1e-15)
 
 
+def test_share_of_aligned_neurons():
+    setting = XorSetting(n_test=1, width=4000)
+    for seed in range(4):
+        run = simulate.descend(setting, [0], seed)
+        score = theory.balance_score(run.data.members)
+        assert score[0] == -score[1]
+        shares = np.mean(run.alignment[0] > 0, axis=1)
+        ties = np.mean(run.alignment[0] == 0, axis=1)
+        # 4 binomial standard errors, and the lattice: D is whole, Phi is not.
+        assert np.all(np.abs(shares + ties / 2 - ndtr(score[::2])) < 4 * 0.5 / np.sqrt(4000) + 0.01)
+
+
 def test_speed_of_aligned_neurons():
     """Within the assumptions, for each of the four centres of three draws."""
     setting = within_assumptions(400, 10**16, n_test=1, width=1000)

@@ -147,6 +147,36 @@ def drift(setting: XorSetting, sign, alignment) -> np.ndarray:
     return share * alignment * setting.signal_norm**2 / (2 * setting.n_train)
 
 
+def balance_score(members) -> np.ndarray:
+    """Score r of each cluster against its mirror: a neuron has D_nu,j(0) > 0 with chance Phi(r).
+
+    D_nu,j(0) is a sum of independent halves, one a training point of the two clusters: normal with
+    mean (c_nu - n_nu - c_-nu + n_-nu) / 2 and variance a quarter of the points; r is mean over
+    standard deviation.  Over training sets r is about N(0, 1), whatever n is.
+
+    Parameters
+    ----------
+    members : (4, 2) array
+        Numbers of clean and flipped training points of +mu_1, -mu_1, +mu_2, -mu_2.
+
+    Returns
+    -------
+    (4,) array
+        Opposite for a cluster and its mirror.
+
+    Raises
+    ------
+    ValueError
+        If the shape differs, a number is negative or a cluster and its mirror are both empty.
+    """
+    members = validate.array("members", members, shape=(4, 2))
+    mirror = members[[1, 0, 3, 2]]
+    points = members.sum(axis=1) + mirror.sum(axis=1)
+    if np.any(members < 0) or np.any(points == 0):
+        raise ValueError(f"members = {members.tolist()}: must be >= 0, no pair of clusters empty")
+    return (members[:, 0] - members[:, 1] - mirror[:, 0] + mirror[:, 1]) / np.sqrt(points)
+
+
 def aligned_speed(members) -> np.ndarray:
     """Steady growth of <w_j, nu> for neurons aligned with each centre nu (after XC Lemma 4.7).
 
@@ -159,24 +189,16 @@ def aligned_speed(members) -> np.ndarray:
     Parameters
     ----------
     members : (4, 2) array
-        Numbers of clean and flipped training points of +mu_1, -mu_1, +mu_2, -mu_2.
+        As for :func:`balance_score`, which also tells what is raised.
 
     Returns
     -------
     (4,) array
-
-    Raises
-    ------
-    ValueError
-        If the shape differs, a number is negative or a cluster and its mirror are both empty.
     """
-    members = validate.array("members", members, shape=(4, 2))
+    score = balance_score(members)
+    members = np.asarray(members, dtype=float)
     mirror = members[[1, 0, 3, 2]]
-    variance = (members.sum(axis=1) + mirror.sum(axis=1)) / 4
-    if np.any(members < 0) or np.any(variance == 0):
-        raise ValueError(f"members = {members.tolist()}: must be >= 0, no pair of clusters empty")
-    spread = np.sqrt(variance)
-    score = (members[:, 0] - members[:, 1] - mirror[:, 0] + mirror[:, 1]) / 2 / spread
+    spread = np.sqrt(members.sum(axis=1) + mirror.sum(axis=1)) / 2
     excess = np.exp(-(score**2) / 2) / math.sqrt(2 * math.pi) / ndtr(score)
     kept = mirror[:, 0] / 2 - mirror[:, 0] / (4 * spread) * excess
     return (members[:, 0] - kept) / (2 * members.sum())
