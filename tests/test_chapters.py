@@ -1,9 +1,9 @@
 """The executor: what makes a chapter run again, and what is left when one fails."""
 
-import chapters
 import nbformat
 import pytest
 
+import chapters
 from grokbook import source
 
 LEDGER = """paper = "LE"

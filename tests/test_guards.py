@@ -2,10 +2,11 @@
 
 import re
 
-import chapters
-import pages
 import pytest
 import yaml
+
+import chapters
+import pages
 from guards import GUARDS, ROOT, prose
 
 CHAPTERS = chapters.chapters()

@@ -3,12 +3,12 @@
 import re
 from collections import Counter
 
+import pytest
+
 import chapters
 import pages
-import pytest
-from guards import ROOT
-
 from grokbook import claims
+from guards import ROOT
 
 LEDGER = claims.ledgers()
 CHAPTERS = {chapter.name: chapter for chapter in chapters.chapters()}

@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 
-import guards
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+import guards
 
 LEDGER = """paper = "LE"
 title = "A paper"

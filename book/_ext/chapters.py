@@ -25,9 +25,9 @@ from functools import cached_property
 from pathlib import Path
 
 import nbformat
-import pages
 import yaml
 
+import pages
 from grokbook import source
 
 ROOT = Path(__file__).resolve().parents[2]
