@@ -77,7 +77,7 @@ def spectral_nodes(aspect_ratio: float, scale: float = 1.0) -> tuple[np.ndarray,
     aspect_ratio : float
         lambda = d / N > 0.
     scale : float
-        Between 1e-30 and any larger number (above 1 it changes nothing).
+        At least 1e-30; the finer, the more nodes (a few hundred).
 
     Raises
     ------
