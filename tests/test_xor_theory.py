@@ -87,32 +87,40 @@ def test_drift_is_exact_without_noise_along_the_centres():
     np.testing.assert_allclose(moved, predicted, atol=1e-12 * np.abs(moved).max() + 1e-15)
 
 
-def test_share_of_aligned_neurons():
-    setting = XorSetting(n_test=1, width=4000)
+@pytest.mark.parametrize("setting", [PAPER, within_assumptions(200, 10**13)])
+def test_share_of_aligned_neurons(setting):
+    """In the paper's experiment the points' overlap matters: 8.5 instead of 5."""
+    setting = replace(setting, n_test=1, width=4000)
     for seed in range(4):
         run = simulate.descend(setting, [0], seed)
-        score = theory.balance_score(run.data.members)
+        members = run.data.members
+        score, share = theory.balance_score(members), theory.aligned_share(setting, members)
         assert score[0] == -score[1]
-        shares = np.mean(run.alignment[0] > 0, axis=1)
-        ties = np.mean(run.alignment[0] == 0, axis=1)
-        # 4 binomial standard errors, and the lattice: D is whole, Phi is not.
-        assert np.all(np.abs(shares + ties / 2 - ndtr(score[::2])) < 4 * 0.5 / np.sqrt(4000) + 0.01)
+        assert share[0] + share[1] == pytest.approx(1)
+        seen = np.mean(run.alignment[0] > 0, axis=1) + np.mean(run.alignment[0] == 0, axis=1) / 2
+        # 4 binomial standard errors, and 1 % for the points' own small overlaps.
+        assert np.all(np.abs(seen - share[::2]) < 4 * 0.5 / np.sqrt(4000) + 0.01)
 
 
-def test_speed_of_aligned_neurons():
-    """Within the assumptions, for each of the four centres of three draws."""
-    setting = within_assumptions(400, 10**16, n_test=1, width=1000)
-    label = np.array([1, 1, -1, -1])
-    for seed in range(3):
+@pytest.mark.parametrize(
+    ("setting", "tolerance"),
+    # D scatters by 7 / sqrt(250 neurons) about a mean of 50: 1 %; four of these.  In the paper's
+    # experiment balanced clusters alone: large D loses points of the mirror cluster.
+    [(within_assumptions(400, 10**16, n_test=1), 0.04), (replace(PAPER, n_test=1), 0.15)],
+)
+def test_speed_of_aligned_neurons(setting, tolerance):
+    label, checked = np.array([1, 1, -1, -1]), 0
+    for seed in range(4):
         run = simulate.descend(setting, [0, 5, 15], seed, loss="linear")
-        predicted = theory.aligned_speed(run.data.members)
-        for nu in range(4):
+        predicted = theory.aligned_speed(setting, run.data.members)
+        for nu in np.flatnonzero(np.abs(theory.balance_score(run.data.members)) < 0.8):
             axis, way = nu // 2, 1 - 2 * (nu % 2)
             aligned = (run.data.sign == label[nu]) & (way * run.alignment[0, axis] > 0)
             rise = way * (run.projection[2, axis] - run.projection[1, axis])[aligned].mean() / 10
             speed = rise * np.sqrt(setting.width) / setting.signal_norm**2
-            # D scatters by 7 / sqrt(250 neurons) about a mean of 50: 1 %; four of these.
-            assert speed == pytest.approx(predicted[nu], rel=0.04)
+            assert speed == pytest.approx(predicted[nu], rel=tolerance)
+            checked += 1
+    assert checked > 4
 
 
 def test_early_fit_of_the_small_step():
@@ -154,9 +162,9 @@ def test_gradients_stay_at_one_half():
         (lambda: theory.cluster_accuracy_cdf(PAPER, [0.5, 1.0]), "not in \\(0, 1\\)"),
         (lambda: theory.drift(PAPER, np.ones(5), np.ones((2, 1000))), "sign has shape"),
         (lambda: theory.drift(PAPER, np.ones(1000), np.ones((3, 1000))), "alignment has shape"),
-        (lambda: theory.aligned_speed(np.ones((2, 4))), "members has shape"),
-        (lambda: theory.aligned_speed(-np.ones((4, 2))), "members = "),
-        (lambda: theory.aligned_speed(np.zeros((4, 2))), "members = "),
+        (lambda: theory.aligned_speed(PAPER, np.ones((2, 4))), "members has shape"),
+        (lambda: theory.aligned_share(PAPER, -np.ones((4, 2))), "members = "),
+        (lambda: theory.balance_score(np.zeros((4, 2))), "members = "),
         (lambda: theory.early_fit(PAPER, [2, 1]), "step"),
         (lambda: theory.memorisation_time(PAPER, 0.5), "level = 0.5"),
         (lambda: theory.gradient_deviation(PAPER, [np.inf]), "output has 1 non-finite"),

@@ -148,11 +148,11 @@ def drift(setting: XorSetting, sign, alignment) -> np.ndarray:
 
 
 def balance_score(members) -> np.ndarray:
-    """Score r of each cluster against its mirror: a neuron has D_nu,j(0) > 0 with chance Phi(r).
+    """Score r of each cluster against its mirror: mean of D_nu,j(0) over its standard deviation.
 
-    D_nu,j(0) is a sum of independent halves, one a training point of the two clusters: normal with
-    mean (c_nu - n_nu - c_-nu + n_-nu) / 2 and variance a quarter of the points; r is mean over
-    standard deviation.  Over training sets r is about N(0, 1), whatever n is.
+    For orthogonal training points D_nu,j(0) is a sum of independent halves, one a point of the two
+    clusters: its mean is (c_nu - n_nu - c_-nu + n_-nu) / 2, its variance a quarter of the points.
+    Over training sets r is about N(0, 1), whatever n is.
 
     Parameters
     ----------
@@ -177,7 +177,39 @@ def balance_score(members) -> np.ndarray:
     return (members[:, 0] - members[:, 1] - mirror[:, 0] + mirror[:, 1]) / np.sqrt(points)
 
 
-def aligned_speed(members) -> np.ndarray:
+def _coherence(setting, members):
+    """Covariance of two points of a cluster activating a neuron; clean less flipped points of each
+    pair of clusters; standard deviation of D_nu,j(0)."""
+    pairs = members + members[[1, 0, 3, 2]]
+    points, net = pairs.sum(axis=1), pairs[:, 0] - pairs[:, 1]
+    squared = setting.signal_norm**2
+    covariance = math.asin(squared / (setting.d_in + squared)) / (2 * math.pi)
+    return covariance, net, np.sqrt(points / 4 + (net**2 - points) * covariance)
+
+
+def aligned_share(setting: XorSetting, members) -> np.ndarray:
+    """Share of neurons with D_nu,j(0) > 0: Phi(r) for orthogonal points (XC Lemma A.11).
+
+    Points of a cluster have cosine ||mu||^2 / (p + ||mu||^2), so a neuron that sees one of them is
+    more likely to see another.  This widens D_nu,j(0) and evens the shares out.
+
+    Parameters
+    ----------
+    setting : XorSetting
+    members : (4, 2) array
+        As for :func:`balance_score`, which also tells what is raised.
+
+    Returns
+    -------
+    (4,) array
+    """
+    score = balance_score(members)
+    members = np.asarray(members, dtype=float)
+    points = (members + members[[1, 0, 3, 2]]).sum(axis=1)
+    return ndtr(score * np.sqrt(points) / 2 / _coherence(setting, members)[2])
+
+
+def aligned_speed(setting: XorSetting, members) -> np.ndarray:
     """Steady growth of <w_j, nu> for neurons aligned with each centre nu (after XC Lemma 4.7).
 
     Averaged over the neurons with a_j y_nu > 0 and D_nu,j(0) > 0, per step and in units of
@@ -188,19 +220,19 @@ def aligned_speed(members) -> np.ndarray:
 
     Parameters
     ----------
-    members : (4, 2) array
-        As for :func:`balance_score`, which also tells what is raised.
+    setting, members
+        As for :func:`aligned_share`.
 
     Returns
     -------
     (4,) array
     """
-    score = balance_score(members)
+    share = aligned_share(setting, members)
     members = np.asarray(members, dtype=float)
-    mirror = members[[1, 0, 3, 2]]
-    spread = np.sqrt(members.sum(axis=1) + mirror.sum(axis=1)) / 2
-    excess = np.exp(-(score**2) / 2) / math.sqrt(2 * math.pi) / ndtr(score)
-    kept = mirror[:, 0] / 2 - mirror[:, 0] / (4 * spread) * excess
+    seen = members[[1, 0, 3, 2], 0]
+    covariance, net, spread = _coherence(setting, members)
+    excess = np.exp(-(ndtri(share) ** 2) / 2) / math.sqrt(2 * math.pi) / share
+    kept = seen / 2 - seen * (0.25 + covariance * (net - 1)) / spread * excess
     return (members[:, 0] - kept) / (2 * members.sum())
 
 
