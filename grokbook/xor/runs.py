@@ -60,7 +60,7 @@ def full_vectors(n_runs: int, step: Sequence[int]) -> dict[str, np.ndarray]:
     -------
     dict
         ``step``; ``train_accuracy``, ``test_accuracy`` (n_runs, n_steps); ``alignment_ratio``
-        (n_runs, n_steps): mean |<w_j, mu_1>| over mean |<w_j, mu_2>|, positive neurons.
+        (n_runs, n_steps): mean size of <w_j, mu_1> over that of <w_j, mu_2>, positive neurons.
     """
     setting = XorSetting()
     train, test, ratio = [], [], []

@@ -104,8 +104,8 @@ class Run:
     projection : (n_steps, 2, width) array
         <w_j(t), mu_1> and <w_j(t), mu_2>, over alpha.
     members : (n_steps, 4, 2, width) int16 array
-        Numbers of training points that activate each neuron, by cluster, clean and flipped:
-        |C_{nu,j}(t)| and |N_{nu,j}(t)|.
+        Numbers of training points that activate each neuron, by cluster, clean and flipped: the
+        sizes of the paper's C_nu,j(t) and N_nu,j(t).
     """
 
     data: Data
@@ -226,7 +226,7 @@ def descend(setting: XorSetting, step, seed: int, *, loss: str = "logistic") -> 
     seed : int
         A run depends on the setting and its seed only.
     loss : {"logistic", "linear"}
-        The paper's loss, or -y f / 2, to which it reduces while |f| is small (XC Lemma A.3).  The
+        The paper's loss, or -y f / 2, to which it reduces while f is small (XC Lemma A.3).  The
         linear one needs only the activations that changed and is about four times as fast.
 
     Raises

@@ -151,7 +151,8 @@ def balance_score(members) -> np.ndarray:
     """Score r of each cluster against its mirror: mean of D_nu,j(0) over its standard deviation.
 
     For orthogonal training points D_nu,j(0) is a sum of independent halves, one a point of the two
-    clusters: its mean is (c_nu - n_nu - c_-nu + n_-nu) / 2, its variance a quarter of the points.
+    clusters: its mean is half the difference of their clean less flipped points, its variance a
+    quarter of all points.
     Over training sets r is about N(0, 1), whatever n is.
 
     Parameters
@@ -282,6 +283,9 @@ def memorisation_time(setting: XorSetting, level: float = 0.95) -> float:
 
 
 def gradient_deviation(setting: XorSetting, output) -> float:
-    """Largest |g_i - 1/2| <= alpha |f| / 4 for outputs f in units of alpha (cf. XC Lemma A.3)."""
+    """Bound alpha abs(f) / 4 on the distance of all g_i from 1/2 (cf. XC Lemma A.3).
+
+    ``output`` holds outputs f in units of alpha; ValueError unless finite.
+    """
     output = validate.array("output", output)
     return float(setting.step_size * np.max(np.abs(output)) / 4)
