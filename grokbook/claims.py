@@ -296,12 +296,12 @@ def _result(test: Expectation, measured, expected) -> dict:
 
 
 def _show(value: float) -> str:
-    """Three significant digits, in words that do not depend on the machine."""
+    """Four significant digits at most."""
     value = float(np.asarray(value).ravel()[0])
-    if value != 0 and np.isfinite(value) and not 1e-3 <= abs(value) < 1e5:
+    if value != 0 and np.isfinite(value) and not 1e-3 <= abs(value) < 1e6:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.5g}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _display(claim: Claim, results: list[dict]) -> None:

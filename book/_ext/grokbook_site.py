@@ -7,13 +7,12 @@ are written before Sphinx reads.  All of it is in ``chapters``, ``pages`` and ``
 
 from __future__ import annotations
 
-import copy
 import os
 import shutil
 import sys
 from pathlib import Path
 
-import nbformat
+from docutils import nodes
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
@@ -34,6 +33,7 @@ def setup(app):
     app.connect("config-inited", describe_build)
     # Before MyST freezes its settings (500), so that the substitutions count.
     app.connect("builder-inited", prepare, priority=100)
+    app.connect("doctree-read", link_data)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -72,21 +72,20 @@ def refill_cache(wanted, executed) -> None:
     cache = get_cache(CACHE)
     for chapter in wanted:
         bundle = CacheBundleIn(
-            with_data_links(executed[chapter.name], chapter),
+            executed[chapter.name],
             str(chapter.path),
             data={"execution_seconds": chapter.cost()["wall_seconds"]},
         )
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
-def with_data_links(notebook, chapter):
-    """The notebook with a link to its data after each figure that has some."""
-    linked = copy.deepcopy(notebook)
-    up = "../" * (chapter.name.count("/") + 1)
-    for cell in linked.cells:
-        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
-        if name and (chapter.folder / f"{name}.csv").is_file():
-            link = f'<a href="{up}data/{name}.csv" download>Data of this figure (CSV)</a>'
-            html = f'<p class="figure-data">{link}</p>'
-            cell.outputs.append(nbformat.v4.new_output("display_data", {"text/html": html}))
-    return linked
+def link_data(app, doctree) -> None:
+    """Put a link to its data under each figure that has some."""
+    up = "../" * app.env.docname.count("/")
+    for figure in doctree.findall(nodes.figure):
+        for name in figure["ids"]:
+            if (EXTRA / "data" / f"{name}.csv").is_file():
+                link = nodes.reference(
+                    "", "Data of this figure (CSV)", refuri=f"{up}data/{name}.csv"
+                )
+                figure += nodes.legend("", nodes.paragraph("", "", link, classes=["figure-data"]))

@@ -1,0 +1,41 @@
+# One command builds the book, one tests it; `make` alone prints what there is.
+# PYTHON=...       the interpreter to make .venv with (found by itself; 3.11 to 3.13)
+# TORCH_INDEX=...  where processor-only wheels of PyTorch are looked for first
+.PHONY: help install book test quick lab notebooks bench lock clean
+.NOTPARALLEL:
+PYTHON ?=
+IN_VENV = .venv/bin/python
+
+help: ## print this list
+	@echo "Grokbook: an executable companion to five papers on grokking"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+install: ## make .venv with the pinned set and grokbook (done by the others when needed)
+	@python=$$(sh tools/find_python.sh "$(PYTHON)") && "$$python" tools/install.py
+
+book: install ## execute the chapters that changed, build the site, print its path
+	@$(IN_VENV) -m tools.build
+
+test: book ## the whole suite: unit, ledger, every notebook, every page in a browser
+	@$(IN_VENV) -m pytest -n 2 --dist loadscope
+
+quick: install ## unit tests and guards alone, under two minutes
+	@$(IN_VENV) -m pytest tests -m "not site and not browser" -n 2 --dist loadscope
+
+lab: install ## JupyterLab on the chapters
+	@$(IN_VENV) -m jupyterlab book
+
+notebooks: install ## re-execute the changed chapters in place
+	@$(IN_VENV) book/_ext/chapters.py --in-place
+
+bench: install ## measure the fast paths against the obvious ones and their floors
+	@$(IN_VENV) -m benchmarks
+
+lock: install ## make requirements.lock and environment.yml anew from pyproject.toml
+	@$(IN_VENV) -m tools.lock
+	@$(IN_VENV) -m tools.environment
+
+clean: ## remove what was built and cached (.venv stays)
+	@rm -rf _build book/scoreboard.md book/what-it-costs.md book/api build dist
+	@rm -rf .pytest_cache .ruff_cache .hypothesis
+	@find grokbook tests tools benchmarks book -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,150 @@
+"""Closed and limiting forms of the mean losses of paper LE, without weight decay.
+
+Each takes the setting and the steps as ``grokbook.linear.theory.losses`` does and carries the
+factors of several outputs (eta / d_out and 1 / d_out) and of the initial scale, (1 + alpha^2) / 2.
+All raise ValueError if the setting has weight decay or lies where the form does not exist.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import erfcx, i0e, i1e, lambertw
+
+from grokbook import validate
+from grokbook.curves import LEVEL
+from grokbook.linear.setting import LinearSetting
+from grokbook.linear.spectrum import edge_gap, null_fraction
+from grokbook.linear.theory import loss_level
+
+
+def _initial_loss(setting):
+    """L(0) = (1 + alpha^2) / (2 d_out); raise unless there is no weight decay."""
+    if setting.weight_decay:
+        raise ValueError(f"weight_decay = {setting.weight_decay:g}: must be 0 for this form")
+    return (1 + setting.init_scale**2) / (2 * setting.d_out)
+
+
+def _flow_time(setting, step, *, positive=False):
+    """tau = eta t / d_out at each step."""
+    step = validate.steps("step", step)
+    if positive and step[0] == 0:
+        raise ValueError("step starts at 0: must be > 0 for this form")
+    return setting.learning_rate * step / setting.d_out
+
+
+def _require_ratio(setting, holds, allowed):
+    if not holds:
+        ratio = setting.aspect_ratio
+        raise ValueError(f"aspect_ratio = {ratio:g}: must be {allowed} for this form")
+
+
+def train_loss_bessel(setting: LinearSetting, step) -> np.ndarray:
+    """Exact mean train loss e^(-s(1+lambda)) I_1(2 s sqrt(lambda)) / (s sqrt(lambda)) (LE Eq. 9).
+
+    s = 4 eta t / d_out; any lambda.  Shape (n_steps,).
+    """
+    initial, s = _initial_loss(setting), 4 * _flow_time(setting, step)
+    ratio = setting.aspect_ratio
+    argument = 2 * s * math.sqrt(ratio)
+    started = argument > 1e-8  # below, 2 I_1(x) / x = 1 to double precision
+    safe = np.where(started, argument, 1.0)
+    bessel = np.where(started, 2 * i1e(safe) / safe, np.exp(-argument))
+    return initial * np.exp(-s * edge_gap(ratio) ** 2) * bessel
+
+
+def critical_test_loss(setting: LinearSetting, step) -> np.ndarray:
+    """Exact mean test loss e^(-2s) (I_0(2s) + I_1(2s)) at lambda = 1 (derived by us).
+
+    s = 4 eta t / d_out.  Shape (n_steps,).
+    """
+    _require_ratio(setting, setting.aspect_ratio == 1, "1")
+    initial, s = _initial_loss(setting), 4 * _flow_time(setting, step)
+    return initial * (i0e(2 * s) + i1e(2 * s))
+
+
+def early_losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Mean train and test loss to second order in s = 4 eta t / d_out << 1 (derived by us)."""
+    initial, s = _initial_loss(setting), 4 * _flow_time(setting, step)
+    ratio = setting.aspect_ratio
+    train = 1 - s * (1 + ratio) + s**2 * (1 + 3 * ratio + ratio**2) / 2
+    return initial * train, initial * (1 - s + s**2 * (1 + ratio) / 2)
+
+
+def intermediate_losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Power laws tau^(-3/2) / (16 sqrt(pi)) and tau^(-1/2) / (2 sqrt(pi)), tau = eta t / d_out.
+
+    Train and test loss near lambda = 1 while 1 << tau << 1 / (1 - sqrt(lambda))^2 (derived by us).
+    """
+    initial, tau = _initial_loss(setting), _flow_time(setting, step, positive=True)
+    unit = initial / math.sqrt(math.pi)
+    return unit * tau**-1.5 / 16, unit * tau**-0.5 / 2
+
+
+def late_losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Mean train and test loss for eta t >> sqrt(lambda) (LE Eqs. 22 and 23).
+
+    For lambda > 1 the test loss includes its limit, (1 - 1/lambda) of the initial loss.
+    """
+    initial, tau = _initial_loss(setting), _flow_time(setting, step, positive=True)
+    gap = abs(edge_gap(setting.aspect_ratio))
+    unit = initial * np.exp(-4 * gap**2 * tau) / setting.aspect_ratio**0.75
+    # Gamma(1/2, x) = sqrt(pi) erfc(sqrt(x)), its exponential taken out by erfcx.
+    test = unit * (0.5 / np.sqrt(np.pi * tau) - gap * erfcx(2 * gap * np.sqrt(tau)))
+    limit = initial * null_fraction(setting.aspect_ratio)
+    return unit * tau**-1.5 / (16 * math.sqrt(math.pi)), test + limit
+
+
+def late_test_loss_leading(setting: LinearSetting, step) -> np.ndarray:
+    """Leading late test loss L_tr / (1 - sqrt(lambda))^2 (LE Eq. 11), plus its limit if lambda > 1.
+
+    Needs 4 eta t (1 - sqrt(lambda))^2 >> 1, far later than LE states; lambda = 1 is refused.
+    """
+    _require_ratio(setting, setting.aspect_ratio != 1, "different from 1")
+    train, _ = late_losses(setting, step)
+    limit = _initial_loss(setting) * null_fraction(setting.aspect_ratio)
+    return train / edge_gap(setting.aspect_ratio) ** 2 + limit
+
+
+def delay_leading(setting: LinearSetting) -> float:
+    """Grokking time in steps for epsilon -> 0 (LE Eq. 12).
+
+    log(1 / m) / (2 eta m^2) with m = 1 - sqrt(lambda), times d_out.  Approached only
+    logarithmically in epsilon; ``inf`` at lambda >= 1.
+    """
+    _initial_loss(setting)
+    if setting.aspect_ratio >= 1:
+        return math.inf
+    gap = edge_gap(setting.aspect_ratio)
+    return setting.d_out * math.log(1 / gap) / (2 * setting.learning_rate * gap**2)
+
+
+def crossing_times_lambert(setting: LinearSetting, level: float = LEVEL) -> tuple[float, float]:
+    """Memorisation and generalisation time in steps from the late losses (LE Eqs. 24, 25).
+
+    Solves LE Eq. 11 for the loss of the accuracy ``level``; lambda < 1 only.
+    """
+    _require_ratio(setting, setting.aspect_ratio < 1, "< 1")
+    gap = edge_gap(setting.aspect_ratio)
+    target = loss_level(setting, level) / _initial_loss(setting)
+    reach = 16 * math.sqrt(math.pi) * setting.aspect_ratio**0.75 * target
+    unit = 3 * setting.d_out / (8 * setting.learning_rate * gap**2)
+
+    def time(prefactor):
+        return unit * float(lambertw(8 / 3 * gap**2 * (prefactor / reach) ** (2 / 3)).real)
+
+    return time(1.0), time(gap**-2)
+
+
+def crossing_times_critical(setting: LinearSetting, level: float = LEVEL) -> tuple[float, float]:
+    """Memorisation and generalisation time in steps at lambda = 1, for small epsilon.
+
+    Derived by us, from the power laws of :func:`intermediate_losses`; at d_out = 1 and LE's level
+    they are (4 sqrt(pi) epsilon)^(-2/3) / eta and 4 / (pi epsilon^2 eta): no divergence at fixed
+    epsilon.
+    """
+    _require_ratio(setting, setting.aspect_ratio == 1, "1")
+    target = math.sqrt(math.pi) * loss_level(setting, level) / _initial_loss(setting)
+    unit = setting.d_out / setting.learning_rate
+    return unit * (16 * target) ** (-2 / 3), unit / (2 * target) ** 2

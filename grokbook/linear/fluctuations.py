@@ -1,0 +1,64 @@
+"""How far one run strays from the mean curves at finite d_in (derived by us).
+
+A loss is a sum over the modes of the training covariance, each with its own random share of the
+initial difference.  The number of modes that still carry the loss sets its spread between seeds.
+Without weight decay; the fluctuations of the spectrum itself, smaller by 1/d_in, are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grokbook import validate
+from grokbook.linear.setting import LinearSetting
+from grokbook.linear.spectrum import spectral_nodes
+
+
+def effective_modes(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Participation ratio K = d_in F(s)^2 / E[(weight of a mode)^2] of the train and test loss.
+
+    A mode of eigenvalue nu weighs nu e^(-s nu) in the train and e^(-s nu) in the test loss, with
+    s = 4 eta t / d_out.  Shapes (n_steps,); d_in / (1 + lambda) and d_in at the start.
+
+    Raises
+    ------
+    ValueError
+        If the setting has weight decay or the steps are invalid.
+    """
+    if setting.weight_decay:
+        raise ValueError(f"weight_decay = {setting.weight_decay:g}: must be 0 here")
+    s = 4 * setting.learning_rate * validate.steps("step", step) / setting.d_out
+    nodes, weights = spectral_nodes(setting.aspect_ratio, 1 / max(1.0, 2 * s[-1]))
+
+    def participation(share):
+        seen = share > 0
+        # Common factors cancel in the ratio: the slowest decay is taken out before it underflows.
+        decay = np.exp(-np.multiply.outer(s, nodes[seen] - nodes[seen].min()))
+        first, second = weights[seen] * share[seen], weights[seen] * share[seen] ** 2
+        return setting.d_in * (decay @ first) ** 2 / (decay**2 @ second)
+
+    return participation(nodes), participation(np.ones_like(nodes))
+
+
+def loss_spread(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation over mean of one run's train and test loss, sqrt(2 / (K d_out))."""
+    return tuple(np.sqrt(2 / (modes * setting.d_out)) for modes in effective_modes(setting, step))
+
+
+def time_spread(setting: LinearSetting, step: float, slope: float, *, part: str) -> float:
+    """Standard deviation over mean of the time at which one run passes a loss level.
+
+    Parameters
+    ----------
+    setting : LinearSetting
+    step : float
+        Time at which the mean curve passes the level, > 0.
+    slope : float
+        d log L / d log t of the mean curve there, non-zero.
+    part : {"train", "test"}
+    """
+    validate.choice("part", part, ("train", "test"))
+    validate.number("step", step, above=0)
+    if not validate.number("slope", slope):
+        raise ValueError("slope = 0: must not be 0")
+    return float(loss_spread(setting, [step])[part == "test"][0] / abs(slope))

@@ -1,0 +1,298 @@
+"""Training of the linear student on drawn data (paper LE): exact trajectories and the plain loop.
+
+No limit and no average is taken: a run draws its teacher, student and training set, and its
+difference D(t) = S(t) - T follows from the covariance of that training set.  The same setting and
+steps go to ``grokbook.linear.theory.curves``, and both return a :class:`Curves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import qr
+
+from grokbook import validate
+from grokbook.curves import Curves
+from grokbook.linear.setting import LinearSetting
+
+N_TEST = 10_000
+_BLOCK = 4_000_000  # array entries (32 MB) that one block of outputs may hold
+_CACHED = 250_000  # array entries (2 MB) worked on at a time, to stay in cache
+_DROPPED = 1e-13  # relative size of the time dependence that the accuracies leave out
+
+
+@dataclass(frozen=True)
+class TeacherStudent:
+    """One draw: inputs (n_train, d_in), teacher and initial student, both (d_in, d_out)."""
+
+    inputs: np.ndarray
+    teacher: np.ndarray
+    student: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Modes:
+    """A draw in eigenvectors of the training covariance, complete for all that moves in training.
+
+    eigenvalue (n_modes,), basis (d_in, n_modes); student and teacher are (n_modes, d_out).
+    """
+
+    eigenvalue: np.ndarray
+    basis: np.ndarray
+    student: np.ndarray
+    teacher: np.ndarray
+
+
+def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
+    """Draw teacher, student and training inputs (LE Section 2; all entries independent Gaussian).
+
+    Inputs have variance 1, teacher and student entries 1 / (2 d_in d_out), the student's times
+    ``init_scale`` squared.  The draw depends on the setting and the seed only.
+
+    Raises
+    ------
+    ValueError
+        If ``seed`` is not a whole number >= 0.
+    """
+    rng = np.random.default_rng(validate.count("seed", seed, at_least=0))
+    shape = (setting.d_in, setting.d_out)
+    spread = (2 * setting.d_in * setting.d_out) ** -0.5
+    teacher = spread * rng.standard_normal(shape)
+    student = setting.init_scale * spread * rng.standard_normal(shape)
+    return TeacherStudent(rng.standard_normal((setting.n_train, setting.d_in)), teacher, student)
+
+
+def trajectory(
+    setting: LinearSetting,
+    step,
+    seeds: Iterable[int],
+    *,
+    method: str = "flow",
+    n_test: int = N_TEST,
+) -> Curves:
+    """Exact training runs, one a seed, from one eigendecomposition each (LE Eqs. 3-5, 31).
+
+    Losses are exact at every step for the drawn data; the test loss is the population's.  The train
+    accuracy is the fraction of the run's own training samples that are correct, the test accuracy
+    that of ``n_test`` fresh samples, the same at every step.  (Fresh inputs are isotropic, so only
+    their coordinates along the directions that D(t) takes are drawn: the law is the same.)
+
+    Parameters
+    ----------
+    setting : LinearSetting
+    step : (n_steps,) array
+        Non-negative and increasing; whole numbers for ``method="steps"``.
+    seeds : iterable of int
+        One run each; a run depends on the setting and its own seed only.
+    method : {"flow", "steps"}
+        Gradient flow, or gradient descent with its discrete steps.
+    n_test : int
+        Number of test samples.
+
+    Returns
+    -------
+    Curves
+        With leading axis ``len(seeds)``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the learning rate so large that discrete steps diverge.
+    """
+    step = validate.steps("step", step)
+    seeds = _seeds(seeds)
+    validate.choice("method", method, ("flow", "steps"))
+    validate.count("n_test", n_test)
+    if method == "steps":
+        _require_steps(setting, step)
+    runs = [_run(setting, step, seed, method, n_test) for seed in seeds]
+    return Curves(step, *(np.stack(records) for records in zip(*runs, strict=True)))
+
+
+def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N_TEST) -> Curves:
+    """One run by the plain loop D <- (I - 2 eta Sigma / d_out) D - (eta gamma / d_out) (D + T).
+
+    LE Eq. 3, with the covariance formed once.  The check on ``trajectory(..., method="steps")``:
+    the same draw, hence the same losses and train accuracy up to rounding; its test samples are
+    drawn in full and are others.
+
+    Parameters
+    ----------
+    setting, seed, n_test
+        As for :func:`trajectory`.
+    step : (n_steps,) array
+        Whole numbers, increasing; the loop runs to the last.
+
+    Returns
+    -------
+    Curves
+        Records of shape (n_steps,).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    step = validate.steps("step", step)
+    _require_steps(setting, step)
+    validate.count("n_test", n_test)
+    data = draw(setting, seed)
+    covariance = data.inputs.T @ data.inputs / setting.n_train
+    rate = setting.learning_rate / setting.d_out
+    pull = rate * setting.weight_decay
+    update = (1 - pull) * np.eye(setting.d_in) - 2 * rate * covariance
+    difference, now, recorded = data.student - data.teacher, 0, []
+    for target in step:
+        for _ in range(now, int(target)):
+            difference = update @ difference - pull * data.teacher
+        now = int(target)
+        recorded.append(difference)
+    train = [np.sum((data.inputs @ one) ** 2) / setting.n_train for one in recorded]
+    test = [np.sum(one**2) for one in recorded]
+    parts = np.stack(recorded, axis=-1)
+    fresh = _test_generator(seed).standard_normal((n_test, setting.d_in))
+    factors = np.eye(step.size)
+    return Curves(
+        step,
+        np.array(train) / setting.d_out,
+        np.array(test) / setting.d_out,
+        _fraction_correct(setting, data.inputs, parts, factors),
+        _fraction_correct(setting, fresh, parts, factors),
+    )
+
+
+def _seeds(seeds):
+    """The seeds as a non-empty list of whole numbers."""
+    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+        raise ValueError(f"seeds = {seeds!r}: must be an iterable of whole numbers, one a run")
+    seeds = [validate.count("seeds", seed, at_least=0) for seed in seeds]
+    if not seeds:
+        raise ValueError("seeds = []: must hold at least one")
+    return seeds
+
+
+def _require_steps(setting, step):
+    """Raise unless the steps are whole and small enough for the largest eigenvalue to shrink."""
+    if np.any(step != np.floor(step)):
+        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
+    curvature = (1 + np.sqrt(setting.aspect_ratio)) ** 2 + setting.weight_decay / 2
+    largest = setting.d_out / curvature
+    if setting.learning_rate >= largest:
+        raise ValueError(
+            f"learning_rate = {setting.learning_rate:g}: must be < {largest:g} here, "
+            "or discrete steps diverge"
+        )
+
+
+def _test_generator(seed):
+    """The random stream of a seed's test samples, independent of that of its draw."""
+    return np.random.default_rng([seed, 1])
+
+
+def _decompose(data: TeacherStudent) -> _Modes:
+    """Eigenvectors of the covariance from the smaller Gram matrix.
+
+    With fewer samples than dimensions the null directions that matter are those of the initial
+    student and the teacher: they are added as modes of eigenvalue 0.
+    """
+    n_train, d_in = data.inputs.shape
+    both = np.hstack([data.student, data.teacher])
+    if n_train >= d_in:
+        eigenvalue, basis = np.linalg.eigh(data.inputs.T @ data.inputs / n_train)
+        eigenvalue = np.maximum(eigenvalue, 0.0)
+        coordinates = basis.T @ both
+    else:
+        eigenvalue, left = np.linalg.eigh(data.inputs @ data.inputs.T / n_train)
+        basis = data.inputs.T @ left
+        basis /= np.linalg.norm(basis, axis=0)
+        coordinates = basis.T @ both
+        # A rank-deficient remainder gives spare columns, whose coordinates are 0.
+        null, rest = np.linalg.qr(both - basis @ coordinates)
+        eigenvalue = np.append(np.maximum(eigenvalue, 0.0), np.zeros(null.shape[1]))
+        basis, coordinates = np.hstack([basis, null]), np.vstack([coordinates, rest])
+    d_out = data.student.shape[1]
+    return _Modes(eigenvalue, basis, coordinates[:, :d_out], coordinates[:, d_out:])
+
+
+def _kept(setting, eigenvalue, step, method):
+    """Share of each mode's distance to its fixed point left at each step; (n_modes, n_steps)."""
+    rate = 2 * setting.learning_rate / setting.d_out * (eigenvalue + setting.weight_decay / 2)
+    if method == "flow":
+        return np.exp(-np.multiply.outer(rate, step))
+    return np.power(1 - rate[:, None], step)
+
+
+def _run(setting, step, seed, method, n_test):
+    """Train and test loss, train and test accuracy of one run; each (n_steps,)."""
+    data = draw(setting, seed)
+    modes = _decompose(data)
+    kept = _kept(setting, modes.eigenvalue, step, method)
+    # D(t) = kept(t) * start - bias, mode by mode: the bias g T / (nu + g) is what decay leaves.
+    shift = setting.weight_decay / 2
+    share = shift / (modes.eigenvalue + shift) if shift else np.zeros_like(modes.eigenvalue)
+    bias = share[:, None] * modes.teacher
+    start = modes.student - modes.teacher + bias
+    products = [np.sum(a * b, axis=1) for a, b in ((start, start), (start, bias), (bias, bias))]
+    train, test = (_quadratic(kept, products, w) for w in (modes.eigenvalue, np.ones_like(share)))
+
+    shapes, factors = _separate(kept)
+    moving = shapes[:, None, :] * start[:, :, None]
+    parts = np.concatenate([moving, -bias[:, :, None]], axis=2)
+    factors = np.vstack([factors, np.ones(step.size)])
+    rng = _test_generator(seed)
+    return (
+        train / setting.d_out,
+        test / setting.d_out,
+        _fraction_correct(setting, data.inputs, parts, factors, modes.basis),
+        _fraction_correct(setting, *_isotropic(parts, n_test, rng), factors),
+    )
+
+
+def _quadratic(kept, products, weight):
+    """Sum over modes of weight * (kept * start - bias)^2 at each step."""
+    start, cross, bias = products
+    return (weight * start) @ kept**2 - 2 * (weight * cross) @ kept + weight @ bias
+
+
+def _separate(kept):
+    """Write ``kept`` as shapes (n_modes, k) @ factors (k, n_steps), to 1e-13 of its largest entry.
+
+    Decaying exponentials are so alike that k stays near 50 for any number of modes and steps.
+    """
+    shapes, triangle, order = qr(kept, mode="economic", pivoting=True, check_finite=False)
+    size = np.abs(np.diag(triangle))
+    rank = max(1, np.count_nonzero(size > _DROPPED * size[0]))
+    factors = np.empty((rank, kept.shape[1]))
+    factors[:, order] = triangle[:rank]
+    return shapes[:, :rank], factors
+
+
+def _isotropic(parts, n_test, rng):
+    """Test inputs and parts, in the fewest coordinates in which x ~ N(0, I) gives the same law."""
+    n_modes, d_out, rank = parts.shape
+    if d_out * rank < n_modes:
+        parts = np.linalg.qr(parts.reshape(n_modes, -1), mode="r").reshape(-1, d_out, rank)
+    return rng.standard_normal((n_test, parts.shape[0])), parts
+
+
+def _fraction_correct(setting, inputs, parts, factors, basis=None):
+    """Fraction of samples whose squared error per output is below the threshold; (n_steps,).
+
+    inputs (n_samples, d); D(t) = sum_k parts[..., k] factors[k, t], parts (d, d_out, k), given in
+    ``basis`` (d_in, d) where there is one.  Works through outputs and samples in blocks.
+    """
+    n_samples, n_steps, rank = inputs.shape[0], factors.shape[1], factors.shape[0]
+    squared = np.zeros((n_samples, n_steps))
+    width = max(1, _BLOCK // (max(n_samples, len(parts)) * rank))
+    for first in range(0, setting.d_out, width):
+        block = parts[:, first : first + width].reshape(len(parts), -1)
+        errors = inputs @ (block if basis is None else basis @ block)
+        outputs = errors.shape[1] // rank
+        height = max(1, _CACHED // (outputs * n_steps))
+        for row in range(0, n_samples, height):
+            path = errors[row : row + height].reshape(-1, rank) @ factors
+            path = path.reshape(-1, outputs, n_steps)
+            squared[row : row + height] += np.einsum("iot,iot->it", path, path)
+    return np.mean(squared < setting.accuracy_threshold * setting.d_out, axis=0)

@@ -1,0 +1,172 @@
+"""Exact mean curves of the linear teacher-student setting, in the limit of large d_in (paper LE).
+
+Everything here is an average over the Marchenko-Pastur law; nothing is trained.  The same setting
+and steps go to ``grokbook.linear.simulate.trajectory``, and both return a :class:`Curves`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import gammainc, gammaincinv
+
+from grokbook import validate
+from grokbook.curves import LEVEL, Curves
+from grokbook.linear.setting import LinearSetting
+from grokbook.linear.spectrum import FINEST, null_fraction, spectral_nodes
+
+PAPER_LEVEL = math.erf(math.sqrt(2))  # 0.9545, LE's accuracy level: loss epsilon / 4 at d_out = 1
+
+
+def losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Mean train and test loss under gradient flow (LE Eqs. 7, 8, 13, 15).
+
+    The average over teacher, student and large Gaussian data sets, for any lambda, number of
+    outputs, weight decay and initial scale, to about 1e-13 relative.
+
+    Parameters
+    ----------
+    setting : LinearSetting
+    step : (n_steps,) array
+        Time in gradient-descent steps, non-negative and increasing.
+
+    Returns
+    -------
+    train_loss, test_loss : (n_steps,) arrays
+        Squared error per sample and output.
+
+    Raises
+    ------
+    ValueError
+        If the steps are invalid, or so late (about 1e30 / learning_rate) that the average cannot
+        be resolved.
+    """
+    step = validate.steps("step", step)
+    return _mean_losses(setting, step, _nodes(setting, step[-1]))
+
+
+def _nodes(setting, last_step):
+    """Nodes and weights that resolve every step up to ``last_step``."""
+    sharpness = max(1.0, 4 * setting.learning_rate * last_step / setting.d_out)
+    scale = 1 / sharpness
+    if setting.weight_decay:
+        scale = min(scale, setting.weight_decay / 2)
+    if scale < FINEST:
+        raise ValueError(
+            f"step = {last_step:g} with weight_decay = {setting.weight_decay:g}: the average "
+            f"resolves 4 eta t / d_out <= {1 / FINEST:g} and weight_decay >= {2 * FINEST:g} (or 0)"
+        )
+    return spectral_nodes(setting.aspect_ratio, scale)
+
+
+def _mean_losses(setting, step, rule):
+    nodes, weights = rule
+    shift = setting.weight_decay / 2
+    rate = 2 * setting.learning_rate / setting.d_out
+    student = np.exp(-rate * np.multiply.outer(step, nodes + shift))
+    teacher = (nodes * student + shift) / (nodes + shift) if shift else student
+    # Student and teacher each have mean squared norm 1/2 per output.
+    squared = 0.5 * ((setting.init_scale * student) ** 2 + teacher**2) / setting.d_out
+    return squared @ (weights * nodes), squared @ weights
+
+
+def long_time_losses(setting: LinearSetting) -> tuple[float, float]:
+    """Limits of the mean train and test loss for t -> infinity.
+
+    Without weight decay 0 and (1 - 1/lambda)^+ of the initial loss.  With it the exact limits,
+    of which LE Eq. 16 is the leading order in gamma (with the prefactor 1/8 instead of 1/4).
+    """
+    ratio, shift = setting.aspect_ratio, setting.weight_decay / 2
+    if not shift:
+        initial = (1 + setting.init_scale**2) / (2 * setting.d_out)
+        return 0.0, null_fraction(ratio) * initial
+    # Stieltjes transform m = E[1 / (nu + g)], the root of ratio g m^2 + (1 - ratio + g) m = 1.
+    gap = 1 - ratio + shift
+    root = math.sqrt(gap**2 + 4 * ratio * shift)
+    stieltjes = 2 / (gap + root) if gap > 0 else (root - gap) / (2 * ratio * shift)
+    # root - g - ratio g m = 1 - ratio + ratio g m, without cancellation on either side of 1.
+    if ratio < 1:
+        remainder = 1 - ratio + ratio * shift * stieltjes
+    else:
+        remainder = 2 * shift / (root + ratio - 1 + shift)
+    test = 0.5 * shift**2 * stieltjes * (1 + ratio * stieltjes) / root / setting.d_out
+    train = 0.5 * shift**2 * stieltjes * remainder / root / setting.d_out
+    return train, test
+
+
+def accuracy(loss, setting: LinearSetting) -> np.ndarray:
+    """Fraction of samples with squared error per output below epsilon (LE Eqs. 10, 13).
+
+    P(d_out / 2, d_out epsilon / (2 L)), the regularised lower incomplete gamma function, because
+    the d_out errors of a sample are independent with variance L; erf(sqrt(epsilon / 2L)) for one
+    output.  For many outputs it needs d_in much larger than d_out.
+
+    Parameters
+    ----------
+    loss : (...) array
+        Non-negative; ValueError otherwise.
+    setting : LinearSetting
+        Its ``d_out`` and ``accuracy_threshold`` are used.
+    """
+    loss = validate.array("loss", loss)
+    if np.any(loss < 0):
+        raise ValueError(f"loss reaches {loss.min():g}: must be >= 0")
+    half = setting.d_out / 2
+    with np.errstate(divide="ignore", over="ignore"):
+        return gammainc(half, half * setting.accuracy_threshold / loss)
+
+
+def loss_level(setting: LinearSetting, level: float = LEVEL) -> float:
+    """Loss at which the accuracy is ``level``, in (0, 1): d_out epsilon / chi^2 quantile.
+
+    For one output and ``level=PAPER_LEVEL`` it is epsilon / 4.
+    """
+    validate.number("level", level, above=0, below=1)
+    half = setting.d_out / 2
+    return half * setting.accuracy_threshold / float(gammaincinv(half, level))
+
+
+def curves(setting: LinearSetting, step) -> Curves:
+    """Mean losses and their accuracies at each step (LE Figs. 1-3); raises as :func:`losses`."""
+    train, test = losses(setting, step)
+    return Curves(step, train, test, accuracy(train, setting), accuracy(test, setting))
+
+
+def crossing_times(setting: LinearSetting, level: float = LEVEL) -> tuple[float, float]:
+    """Memorisation and generalisation time of the mean curves, by root finding (LE Figs. 1-4).
+
+    Parameters
+    ----------
+    setting : LinearSetting
+    level : float
+        Accuracy in (0, 1); LE uses ``PAPER_LEVEL`` in Figs. 1-3 and 0.95 in Fig. 4.
+
+    Returns
+    -------
+    memorisation_time, generalisation_time : float
+        Steps; 0 if the accuracy starts there, ``inf`` if it is never reached.
+    """
+    target = loss_level(setting, level)
+    limits = long_time_losses(setting)
+    return tuple(_time_of_loss(setting, which, target, limits[which]) for which in (0, 1))
+
+
+def _time_of_loss(setting, which, target, limit):
+    """Step at which loss number ``which`` (train, test) has fallen to ``target``."""
+    if losses(setting, [0.0])[which][0] <= target:
+        return 0.0
+    if limit >= target:
+        return math.inf
+    unit = setting.d_out / setting.learning_rate
+    late = 1.0
+    while losses(setting, [late * unit])[which][0] > target:
+        late *= 10
+    rule = _nodes(setting, late * unit)
+
+    def excess(log_time):
+        step = np.array([math.expm1(log_time) * unit])
+        return math.log(_mean_losses(setting, step, rule)[which][0] / target)
+
+    return math.expm1(brentq(excess, 0.0, math.log1p(late), xtol=1e-14, rtol=1e-13)) * unit
