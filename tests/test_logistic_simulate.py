@@ -85,7 +85,7 @@ def test_separable_data_end_at_the_margin_formula():
     margin = limits.margin(simulate.draw(setting, 0)[0])
     step = np.append(0, np.geomspace(1, 1e60, 60))
     runs = simulate.flow(setting, step, [0])
-    limit = theory.limiting_accuracy(setting.noise, margin)
+    limit = theory.limiting_accuracy(setting.noise_scale, margin)
     assert runs.curves.test_accuracy[0, -1] == pytest.approx(float(limit), abs=3e-3)
     rate = np.diff(runs.bias[0])[-1] / np.diff(np.log(step[-2:]))[0]
     assert rate == pytest.approx(float(theory.late_rates(margin)[0]), abs=5e-3)
@@ -166,12 +166,12 @@ def test_two_gaussians_are_the_reduced_model():
 def test_population_formulas_of_the_variants_count_fresh_points():
     rng = np.random.default_rng(0)
     setting = LogisticSetting(0.2, n_train=100)
-    cut = setting.noise * 1.2815515655446004
+    cut = setting.noise_scale * 1.2815515655446004
     done = flow.Trajectory(np.array([1.0]), np.append(0.3 * rng.standard_normal(20), -1.0)[None], 0)
-    points = setting.noise * rng.standard_normal((200_000, 20))
+    points = setting.noise_scale * rng.standard_normal((200_000, 20))
     output = points @ done.state[0, :-1] + done.state[0, -1]
     wrong = np.where(points[:, 0] < cut, output, -output)
-    loss, accuracy = variants.discriminating_population(done, setting.noise, cut)
+    loss, accuracy = variants.discriminating_population(done, setting.noise_scale, cut)
     # Four standard errors of 200,000 points.
     assert accuracy[0] == pytest.approx(np.mean(wrong < 0), abs=4 * 0.5 / 447)
     error = np.logaddexp(0, wrong).std() / 447
@@ -197,7 +197,7 @@ def test_one_label_left_is_the_constant_label():
 
 def test_other_features_of_one_gaussian_are_the_plain_model():
     setting = LogisticSetting(0.4, n_train=100)
-    law = variants.anisotropic(setting.d_in, setting.noise, 0.0)
+    law = variants.anisotropic(setting.d_in, setting.noise_scale, 0.0)
     runs = variants.other_features(setting, law, STEP, range(6))
     plain = simulate.flow(setting, STEP, range(6))
     assert np.median(runs.curves.test_accuracy[:, -1]) > 0.99
@@ -279,7 +279,7 @@ RATE = {"learning_rate": 0.1}
         (lambda: limits.margin(np.ones(3)), "inputs"),
         (lambda: limits.separable([[np.inf]]), "inputs"),
         (lambda: variants.discriminative(LogisticSetting(0.4), 0.0, STEP, [0]), "fraction"),
-        (lambda: variants.mixture(3, -1.0, 1.0), "noise"),
+        (lambda: variants.mixture(3, -1.0, 1.0), "noise_scale"),
         (
             lambda: variants.other_features(
                 LogisticSetting(0.4, n_train=20), variants.anisotropic(3, 1.0), STEP, [0]

@@ -12,14 +12,14 @@ DEPTH = np.array([0.001, 0.1, 1.0, 5.0, 20.0, 60.0])
 
 @pytest.mark.parametrize("gap", [0.3, 0.01, 1e-9, 0.0, -0.02, -0.4, -1.0])
 def test_closed_form_solves_the_equation(gap):
-    noise = 3.0
+    noise_scale = 3.0
 
     def slope(_, state):
         down, up = np.exp(-state[0]), np.exp(gap * state[0])
-        return [noise**2 * (down - gap * up) / (down + up), 2 / (down + up) - state[1]]
+        return [noise_scale**2 * (down - gap * up) / (down + up), 2 / (down + up) - state[1]]
 
     exact = solve_ivp(slope, (0, 60), [0, 0], "LSODA", DEPTH, rtol=1e-11, atol=1e-13).y
-    path = toy.path(ToySetting((1 - gap) / 2, noise=noise), DEPTH)
+    path = toy.path(ToySetting((1 - gap) / 2, noise_scale=noise_scale), DEPTH)
     np.testing.assert_allclose(path.spread, exact[0], rtol=1e-8)
     np.testing.assert_allclose(path.log_step, DEPTH + np.log(exact[1]), atol=1e-8)
 
@@ -38,7 +38,7 @@ def test_table_one():
         closed = np.log(1 / (1 - 2 * ratio)) / (2 * (1 - ratio))
         assert spread == pytest.approx(closed, rel=1e-12)
         assert toy.resting_spread(1 - 2 * ratio) == pytest.approx(closed, rel=1e-12)
-    setting = ToySetting(0.7, noise=2.0)
+    setting = ToySetting(0.7, noise_scale=2.0)
     path = toy.path(setting, np.array([1e3, 3e3]))
     rates = np.diff([-path.depth, path.spread / 2], axis=1)[:, 0] / np.diff(path.log_step)
     np.testing.assert_allclose(rates, theory.late_rates(toy.margin(setting)), atol=1e-9)
@@ -48,7 +48,7 @@ def test_table_one():
 def test_curves_agree_with_the_flow_on_two_points():
     step = np.append(0, np.geomspace(1, 1e9, 60))
     for ratio in (0.4, 0.495, 0.52):
-        setting = ToySetting(ratio, noise=4.0, learning_rate=0.01)
+        setting = ToySetting(ratio, noise_scale=4.0, learning_rate=0.01)
         points = flow.Samples(np.array([[-4.0], [4.0 * setting.gap]]), np.ones(2))
         run = flow.gradient_flow(
             points, np.zeros(2), step, learning_rate=0.01, loss="exponential", tolerance=1e-7,
@@ -63,7 +63,7 @@ def test_curves_agree_with_the_flow_on_two_points():
 
 def test_curves_start_on_the_boundary_and_generalise():
     step = np.append(0, np.geomspace(1, 1e9, 300))
-    curves = toy.curves(ToySetting(0.495, noise=5.0, learning_rate=0.01), step)
+    curves = toy.curves(ToySetting(0.495, noise_scale=5.0, learning_rate=0.01), step)
     assert curves.test_accuracy[0] == 0.5
     assert curves.train_loss[0] == pytest.approx(1)
     expected = toy.log_time_to_accuracy(0.01, 5.0, learning_rate=0.01)
@@ -71,7 +71,7 @@ def test_curves_start_on_the_boundary_and_generalise():
 
 
 def test_times_to_accuracy_reproduce_the_table():
-    noise = np.array([2.0, 5, 30, 300])
+    noise_scale = np.array([2.0, 5, 30, 300])
     table = {
         0.1: [1.35, 1.65, 1.65, 1.65],
         0.001: [2.26, 4.04, 5.23, 5.23],
@@ -79,7 +79,7 @@ def test_times_to_accuracy_reproduce_the_table():
         0.0: [2.27, 4.14, 7.13, 10.72],
     }
     for gap, expected in table.items():
-        times = toy.log_time_to_accuracy(gap, noise) / np.log(10)
+        times = toy.log_time_to_accuracy(gap, noise_scale) / np.log(10)
         np.testing.assert_allclose(times, expected, atol=0.02)
     assert toy.log_time_to_accuracy(0.01, 1.0) == -np.inf
     assert toy.log_time_to_accuracy(-0.4, 5.0) == np.inf
@@ -94,7 +94,9 @@ def test_times_to_accuracy_grow_by_the_predicted_exponents():
 
 def test_loss_times_are_eqs_40_and_41():
     for gap, ratio in ((0.1, 2.58), (0.01, 11.03), (0.001, 24.50), (1e-4, 43.10)):
-        train, test = toy.log_loss_times(ToySetting((1 - gap) / 2, noise=1000.0), np.log(1e-8))
+        train, test = toy.log_loss_times(
+            ToySetting((1 - gap) / 2, noise_scale=1000.0), np.log(1e-8)
+        )
         assert test - train == pytest.approx(ratio, abs=0.01)
     assert train == pytest.approx(-np.log(1e-8), abs=1e-3)  # Eq. 40: 1 / (eta epsilon)
     assert toy.log_loss_times(ToySetting(0.6), -5.0)[1] == np.inf
@@ -105,7 +107,7 @@ def test_loss_times_are_eqs_40_and_41():
     [
         (lambda: ToySetting(0.0), "aspect_ratio"),
         (lambda: ToySetting(1.01), "aspect_ratio"),
-        (lambda: ToySetting(0.4, noise=-1.0), "noise"),
+        (lambda: ToySetting(0.4, noise_scale=-1.0), "noise_scale"),
         (lambda: ToySetting(0.4, learning_rate=0.0), "learning_rate"),
         (lambda: toy.path(ToySetting(0.4), [-1.0, 1.0]), "depth"),
         (lambda: toy.path(ToySetting(0.4), [1.0, np.inf]), "depth"),

@@ -165,13 +165,22 @@ def gradient_flow(
     validate.number("tolerance", tolerance, above=0, below=1)
     products = _Products(samples, exact)
 
+    last = (None, None)
+
+    def logits(state):
+        # The Jacobian is asked for where the slope was just evaluated.
+        nonlocal last
+        if last[0] is not state:
+            last = (state, products.logits(state))
+        return last[1]
+
     def slope(clock, state):
-        z = products.logits(state)
+        z = logits(state)
         rate = np.exp(clock + z) if loss == "exponential" else np.exp(clock) * expit(z)
         return -learning_rate * products.mean(rate)
 
     def jacobian(clock, state, vector):
-        z = products.logits(state)
+        z = logits(state)
         curvature = np.exp(z) if loss == "exponential" else expit(z) * expit(-z)
         return -learning_rate * products.mean(np.exp(clock) * curvature * products.logits(vector))
 

@@ -22,7 +22,7 @@ class LogisticSetting:
         lambda = d / N > 0; below 1/2 the points surround the origin, above they do not.
     n_train : int
         N, the number of training points.
-    noise : float
+    noise_scale : float
         sigma > 0, the standard deviation of each coordinate of x.
     learning_rate : float
         eta > 0, per gradient-descent step.
@@ -41,7 +41,7 @@ class LogisticSetting:
 
     aspect_ratio: float
     n_train: int = 2000
-    noise: float = 5.0
+    noise_scale: float = 5.0
     learning_rate: float = 0.01
     init_norm: float = 0.1
     init_bias: float = 0.0
@@ -50,7 +50,7 @@ class LogisticSetting:
     def __post_init__(self):
         validate.number("aspect_ratio", self.aspect_ratio, above=0)
         validate.count("n_train", self.n_train)
-        validate.number("noise", self.noise, above=0)
+        validate.number("noise_scale", self.noise_scale, above=0)
         validate.number("learning_rate", self.learning_rate, above=0)
         validate.number("init_norm", self.init_norm, at_least=0)
         validate.number("init_bias", self.init_bias)
@@ -114,7 +114,7 @@ class TwoGaussianSetting:
         return LogisticSetting(
             aspect_ratio=self.aspect_ratio,
             n_train=self.n_train,
-            noise=self.noise_across / self.separation,
+            noise_scale=self.noise_across / self.separation,
             learning_rate=self.learning_rate * self.separation**2,
             init_norm=self.init_norm,
         )
@@ -131,7 +131,7 @@ class ToySetting:
     ----------
     aspect_ratio : float
         lambda in (0, 1]; the origin lies between the points below 1/2, outside them above.
-    noise : float
+    noise_scale : float
         sigma > 0.
     learning_rate : float
         eta > 0.
@@ -143,12 +143,12 @@ class ToySetting:
     """
 
     aspect_ratio: float
-    noise: float = 1.0
+    noise_scale: float = 1.0
     learning_rate: float = 1.0
 
     def __post_init__(self):
         validate.number("aspect_ratio", self.aspect_ratio, above=0, at_most=1)
-        validate.number("noise", self.noise, above=0)
+        validate.number("noise_scale", self.noise_scale, above=0)
         validate.number("learning_rate", self.learning_rate, above=0)
 
     @property

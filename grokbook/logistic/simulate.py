@@ -52,7 +52,7 @@ def draw(setting: LogisticSetting, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(validate.count("seed", seed, at_least=0))
     weights = initial_weights(rng, setting.d_in, setting.init_norm)
     inputs = rng.standard_normal((setting.n_train, setting.d_in))
-    inputs *= setting.noise
+    inputs *= setting.noise_scale
     return inputs, weights
 
 
@@ -136,7 +136,10 @@ def _isotropic(setting, seeds, train):
         inputs, weights = draw(setting, seed)
         samples = constant_labels(inputs)
         done = train(samples, samples.start(weights, setting.init_bias))
-        bias, spread = done.state[:, -1], setting.noise * np.linalg.norm(done.state[:, :-1], axis=1)
+        bias, spread = (
+            done.state[:, -1],
+            setting.noise_scale * np.linalg.norm(done.state[:, :-1], axis=1),
+        )
         return record(samples, done, bias, spread, loss=setting.loss)
 
     return collect(run, seeds)

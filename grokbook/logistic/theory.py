@@ -56,20 +56,20 @@ def _not_negative(name, value):
     return value
 
 
-def limiting_accuracy(noise: float, margin) -> np.ndarray:
+def limiting_accuracy(noise_scale: float, margin) -> np.ndarray:
     """Population accuracy for t -> infinity: Phi(1 / (sigma M)), 1 at M = 0 (LS, Prop. 3.2).
 
     Parameters
     ----------
-    noise : float
+    noise_scale : float
         sigma > 0.
     margin : array
         M >= 0 in the units of the data: sigma times the margin of unit Gaussians.
     """
-    validate.number("noise", noise, above=0)
+    validate.number("noise_scale", noise_scale, above=0)
     margin = _not_negative("margin", margin)
     with np.errstate(divide="ignore"):
-        return ndtr(1 / (noise * margin))
+        return ndtr(1 / (noise_scale * margin))
 
 
 def late_rates(margin) -> tuple[np.ndarray, np.ndarray]:

@@ -60,7 +60,7 @@ def resting_spread(gap) -> np.ndarray:
 
 def margin(setting: ToySetting) -> float:
     """Hull margin M = sigma (2 lambda - 1) above 1/2, else 0 (LS Table 1, with its sigma)."""
-    return setting.noise * max(-setting.gap, 0.0)
+    return setting.noise_scale * max(-setting.gap, 0.0)
 
 
 def _gap(gap):
@@ -79,21 +79,21 @@ def _spread_of(q, gap):
         return (inner + np.where(gap < 0, size * q, 0.0)) / (1 + gap)
 
 
-def spread_at(depth, gap, noise) -> np.ndarray:
+def spread_at(depth, gap, noise_scale) -> np.ndarray:
     """sigma S at depth beta >= 0 for e = 1 - 2 lambda and sigma; arrays that broadcast.
 
     Newton's method on q + s(q) = g(0) + sigma^2 beta, which is increasing and concave in q: from
     the left it converges monotonically.
     """
-    depth, gap, noise = np.broadcast_arrays(
-        validate.array("depth", depth), _gap(gap), validate.array("noise", noise)
+    depth, gap, noise_scale = np.broadcast_arrays(
+        validate.array("depth", depth), _gap(gap), validate.array("noise_scale", noise_scale)
     )
-    if np.any(depth < 0) or np.any(noise <= 0):
-        raise ValueError("depth and noise: must be >= 0 and > 0")
+    if np.any(depth < 0) or np.any(noise_scale <= 0):
+        raise ValueError("depth and noise_scale_scale: must be >= 0 and > 0")
     size = np.abs(gap)
     with np.errstate(divide="ignore", invalid="ignore"):
         origin = np.where(size < 1e-12, 1.0, -np.log1p(-gap) / gap)
-    total = origin + noise**2 * depth
+    total = origin + noise_scale**2 * depth
     q = np.where(gap >= 0, np.maximum(wrightomega(total), origin), origin)
     for _ in range(_ITERATIONS):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -114,20 +114,20 @@ def _log_no_bias_loss(spread, gap):
     return np.logaddexp(-spread, gap * spread) - np.log(2)
 
 
-def log_step_at(depth, gap, noise, learning_rate: float = 1.0) -> np.ndarray:
+def log_step_at(depth, gap, noise_scale, learning_rate: float = 1.0) -> np.ndarray:
     """log t at depth beta >= 0: t = integral of e^beta' / (eta L) over beta' from 0 to beta.
 
     Gauss-Legendre panels that shrink geometrically towards both ends; relative error below 1e-10.
     Other parameters as :func:`spread_at`; -inf at depth 0.
     """
-    depth, gap, noise = np.broadcast_arrays(
-        validate.array("depth", depth), _gap(gap), validate.array("noise", noise)
+    depth, gap, noise_scale = np.broadcast_arrays(
+        validate.array("depth", depth), _gap(gap), validate.array("noise_scale", noise_scale)
     )
     validate.number("learning_rate", learning_rate, above=0)
     half = depth[..., None] / 2
     # The integrand decays over 1 / (1 + M^2) below the top, and s starts over 1 / sigma^2.
-    coarse = np.max(1 + (noise * np.minimum(gap, 0)) ** 2, initial=1.0)
-    fine = np.max(1 + noise**2 * depth, initial=1.0)
+    coarse = np.max(1 + (noise_scale * np.minimum(gap, 0)) ** 2, initial=1.0)
+    fine = np.max(1 + noise_scale**2 * depth, initial=1.0)
     doublings, halvings = (int(np.ceil(np.log2(ratio))) + 4 for ratio in (coarse, fine))
     top = np.minimum(half, np.append(0.0, 2.0 ** np.arange(-doublings, 7)))
     bottom = 2 * half - half * 0.5 ** np.arange(halvings + 1)
@@ -135,9 +135,9 @@ def log_step_at(depth, gap, noise, learning_rate: float = 1.0) -> np.ndarray:
     width = np.diff(edges, axis=-1)[..., None]
     below = edges[..., :-1, None] + width * (_NODES + 1) / 2
     there = np.maximum(depth[..., None, None] - below, 0.0)
-    gaps, noises = gap[..., None, None], noise[..., None, None]
+    gaps, noises = gap[..., None, None], noise_scale[..., None, None]
     log_loss = _log_no_bias_loss(spread_at(there, gaps, noises), gaps)
-    last = _log_no_bias_loss(spread_at(depth, gap, noise), gap)
+    last = _log_no_bias_loss(spread_at(depth, gap, noise_scale), gap)
     integrand = np.exp(last[..., None, None] - log_loss - below)
     total = np.sum(integrand * width / 2 * _WEIGHTS, axis=(-2, -1))
     with np.errstate(divide="ignore"):
@@ -159,8 +159,8 @@ def path(setting: ToySetting, depth) -> ToyPath:
         If the depths are negative, not finite or not increasing.
     """
     depth = validate.steps("depth", depth)
-    spread = spread_at(depth, setting.gap, setting.noise)
-    log_step = log_step_at(depth, setting.gap, setting.noise, setting.learning_rate)
+    spread = spread_at(depth, setting.gap, setting.noise_scale)
+    log_step = log_step_at(depth, setting.gap, setting.noise_scale, setting.learning_rate)
     train = _log_no_bias_loss(spread, setting.gap) - depth
     return ToyPath(depth, spread, log_step, train, spread**2 / 2 - depth)
 
@@ -170,11 +170,11 @@ def depth_at(setting: ToySetting, step) -> np.ndarray:
     step = validate.steps("step", step)
     wanted = np.log1p(step)
     validate.number("step", wanted[-1], at_most=_LARGEST_LOG_STEP)
-    gap, noise, rate = setting.gap, setting.noise, setting.learning_rate
+    gap, noise_scale, rate = setting.gap, setting.noise_scale, setting.learning_rate
     depth = np.log1p(rate * step)
     for _ in range(_ITERATIONS):
-        time = np.exp(log_step_at(depth, gap, noise, rate))
-        loss = np.exp(_log_no_bias_loss(spread_at(depth, gap, noise), gap) - depth)
+        time = np.exp(log_step_at(depth, gap, noise_scale, rate))
+        loss = np.exp(_log_no_bias_loss(spread_at(depth, gap, noise_scale), gap) - depth)
         change = (wanted - np.log1p(time)) * (1 + time) * rate * loss
         depth = np.maximum(depth + change, depth / 2)
         if np.all(np.abs(change) <= 1e-12 * (1 + depth)):
@@ -195,15 +195,15 @@ def curves(setting: ToySetting, step) -> Curves:
     """
     depth = depth_at(setting, step)
     solved = path(setting, depth)
-    weight = solved.spread / setting.noise
-    points = setting.noise * np.array([-1.0, setting.gap])
+    weight = solved.spread / setting.noise_scale
+    points = setting.noise_scale * np.array([-1.0, setting.gap])
     train_accuracy = np.mean(np.multiply.outer(weight, points) < depth[:, None], axis=1)
     with np.errstate(over="ignore"):
         train, test = np.exp(solved.log_train_loss), np.exp(solved.log_test_loss)
     return Curves(step, train, test, train_accuracy, solved.accuracy)
 
 
-def log_time_to_accuracy(gap, noise, *, level: float = LEVEL, learning_rate: float = 1.0):
+def log_time_to_accuracy(gap, noise_scale, *, level: float = LEVEL, learning_rate: float = 1.0):
     """log t from which the population accuracy stays above ``level`` (LS Fig. 3, right).
 
     beta = z s with Phi(z) = level; g is convex, so that g(s) - g(0) = sigma^2 z s has one positive
@@ -212,26 +212,28 @@ def log_time_to_accuracy(gap, noise, *, level: float = LEVEL, learning_rate: flo
 
     Parameters
     ----------
-    gap, noise : arrays that broadcast
+    gap, noise_scale : arrays that broadcast
         e = 1 - 2 lambda and sigma > 0.
     level : float
         In (1/2, 1).
     """
-    gap, noise = np.broadcast_arrays(_gap(gap), validate.array("noise", noise))
+    gap, noise_scale = np.broadcast_arrays(_gap(gap), validate.array("noise_scale", noise_scale))
     z = float(ndtri(validate.number("level", level, above=0.5, below=1)))
-    at_start = noise**2 * (1 - gap) / 2 > 1 / z  # the accuracy starts at Phi(2 / (sigma^2 (1 - e)))
-    margin = noise * np.maximum(-gap, 0.0)
-    reached = noise * margin * z < 1
+    at_start = (
+        noise_scale**2 * (1 - gap) / 2 > 1 / z
+    )  # the accuracy starts at Phi(2 / (sigma^2 (1 - e)))
+    margin = noise_scale * np.maximum(-gap, 0.0)
+    reached = noise_scale * margin * z < 1
     answer = np.where(at_start, np.inf, -np.inf)
     delayed = at_start & reached
     if np.any(delayed):
-        e, sigma = gap[delayed], noise[delayed]
+        e, sigma = gap[delayed], noise_scale[delayed]
         depth = _last_depth(lambda beta: beta - z * spread_at(beta, e, sigma), e, sigma)
         answer[delayed] = log_step_at(depth, e, sigma, learning_rate)
     return answer[()]
 
 
-def _last_depth(excess, gap, noise):
+def _last_depth(excess, gap, noise_scale):
     """The positive root of an excess that starts at 0, falls and then rises for ever."""
     low, high = np.zeros_like(gap), np.ones_like(gap)
     for _ in range(200):
@@ -266,16 +268,16 @@ def log_loss_times(setting: ToySetting, log_epsilon: float) -> tuple[float, floa
         If ``log_epsilon`` is not negative: the losses start at 1.
     """
     depth_wanted = -validate.number("log_epsilon", log_epsilon, below=0)
-    gap, noise = setting.gap, setting.noise
+    gap, noise_scale = setting.gap, setting.noise_scale
 
     def train(beta):
-        return beta - _log_no_bias_loss(spread_at(beta, gap, noise), gap) - depth_wanted
+        return beta - _log_no_bias_loss(spread_at(beta, gap, noise_scale), gap) - depth_wanted
 
     def test(beta):
-        return beta - spread_at(beta, gap, noise) ** 2 / 2 - depth_wanted
+        return beta - spread_at(beta, gap, noise_scale) ** 2 / 2 - depth_wanted
 
     early = brentq(train, 0.0, depth_wanted + np.log(2), xtol=1e-12, rtol=1e-14)
-    times = [log_step_at(early, gap, noise, setting.learning_rate), np.inf]
+    times = [log_step_at(early, gap, noise_scale, setting.learning_rate), np.inf]
     if gap >= 0:
         high = depth_wanted + 1
         while np.any(test(high * 2.0 ** np.arange(4)) < 0):
@@ -284,5 +286,5 @@ def log_loss_times(setting: ToySetting, log_epsilon: float) -> tuple[float, floa
         below = np.flatnonzero(test(scan) < 0)
         start = below[-1] if below.size else 0
         late = brentq(test, scan[start], scan[start + 1], xtol=1e-12, rtol=1e-14)
-        times[1] = log_step_at(late, gap, noise, setting.learning_rate)
+        times[1] = log_step_at(late, gap, noise_scale, setting.learning_rate)
     return float(times[0]), float(times[1])

@@ -103,30 +103,31 @@ class FeatureLaw:
         return np.stack([bias + offset, other]), np.linalg.norm(weights * self.scale, axis=1)
 
 
-def anisotropic(d_in: int, noise: float, exponent: float = 0.5) -> FeatureLaw:
-    """Standard deviations that fall as k^(-exponent), with root mean square ``noise``."""
+def anisotropic(d_in: int, noise_scale: float, exponent: float = 0.5) -> FeatureLaw:
+    """Standard deviations that fall as k^(-exponent), with root mean square ``noise_scale``."""
     validate.count("d_in", d_in)
-    validate.number("noise", noise, above=0)
+    validate.number("noise_scale", noise_scale, above=0)
     scale = np.arange(1, d_in + 1) ** -validate.number("exponent", exponent)
-    return FeatureLaw(noise * scale / np.sqrt(np.mean(scale**2)), np.zeros(d_in))
+    return FeatureLaw(noise_scale * scale / np.sqrt(np.mean(scale**2)), np.zeros(d_in))
 
 
-def mixture(d_in: int, noise: float, distance: float, *, shifted: bool = False) -> FeatureLaw:
+def mixture(d_in: int, noise_scale: float, distance: float, *, shifted: bool = False) -> FeatureLaw:
     """Two Gaussians at +-``distance`` along the first axis (or one, ``shifted``)."""
     validate.count("d_in", d_in)
-    validate.number("noise", noise, above=0)
+    validate.number("noise_scale", noise_scale, above=0)
     centre = np.zeros(d_in)
     centre[0] = validate.number("distance", distance)
-    return FeatureLaw(np.full(d_in, noise), centre, shifted)
+    return FeatureLaw(np.full(d_in, noise_scale), centre, shifted)
 
 
 def other_features(
     setting: LogisticSetting, law: FeatureLaw, step, seeds: Iterable[int], **options
 ) -> Runs:
-    """Constant labels on points of another law (LS, Appendix G); ``setting.noise`` is not used.
+    """Constant labels on points of another law (LS, Appendix G).
 
-    ``Runs.bias`` is the mean of f over the population.  ValueError if the law's dimension is not
-    ``setting.d_in``; otherwise as :func:`grokbook.logistic.simulate.flow`.
+    ``setting.noise_scale`` is not used; ``Runs.bias`` is the mean of f over the population.
+    ValueError if the law's dimension is not ``setting.d_in``; otherwise as
+    :func:`grokbook.logistic.simulate.flow`.
     """
     if law.scale.size != setting.d_in:
         raise ValueError(f"law has {law.scale.size} dimensions: must have d_in = {setting.d_in}")
@@ -162,7 +163,7 @@ def discriminative(
     :func:`grokbook.logistic.simulate.flow`.
     """
     validate.number("fraction", fraction, above=0, at_most=1)
-    cut = setting.noise * float(ndtri(fraction))
+    cut = setting.noise_scale * float(ndtri(fraction))
 
     def run(seed):
         inputs, weights = draw(setting, seed)
@@ -176,28 +177,28 @@ def discriminative(
             **options,
         )
         train, train_accuracy = on_samples(samples, done)
-        test, accuracy = discriminating_population(done, setting.noise, cut)
+        test, accuracy = discriminating_population(done, setting.noise_scale, cut)
         curves = Curves(done.step, train, test, train_accuracy, accuracy)
-        spread = setting.noise * np.linalg.norm(done.state[:, :-1], axis=1)
+        spread = setting.noise_scale * np.linalg.norm(done.state[:, :-1], axis=1)
         return Record(done, curves, done.state[:, -1], spread)
 
     return collect(run, seeds)
 
 
-def discriminating_population(done: Trajectory, noise: float, cut: float):
+def discriminating_population(done: Trajectory, noise_scale: float, cut: float):
     """Population loss and accuracy when the label is the side of x_1 = cut; both (n_steps,).
 
     Given x_1 the output is Gaussian; the average over x_1 is a Gauss-Legendre sum on each side.
     """
     along, bias = done.state[:, :1], done.state[:, -1:]
-    spread = noise * np.linalg.norm(done.state[:, 1:-1], axis=1)[:, None]
+    spread = noise_scale * np.linalg.norm(done.state[:, 1:-1], axis=1)[:, None]
     total, right = np.zeros(len(along)), np.zeros(len(along))
-    edge = min(max(cut / noise, -9.0), 9.0)
+    edge = min(max(cut / noise_scale, -9.0), 9.0)
     for low, high, sign in ((-9.0, edge, 1.0), (edge, 9.0, -1.0)):
         nodes, weights = np.polynomial.legendre.leggauss(80)
         g = low + (high - low) * (nodes + 1) / 2
         weights = weights * (high - low) / 2 * np.exp(-(g**2) / 2) / np.sqrt(2 * np.pi)
-        mean = sign * (bias + along * noise * g)
+        mean = sign * (bias + along * noise_scale * g)
         total += population.loss(mean, spread) @ weights
         right += ndtr(-mean / spread) @ weights
     return total, np.clip(right, 0.0, 1.0)
