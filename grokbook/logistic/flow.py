@@ -242,27 +242,28 @@ def bias_clock(
         p = np.exp(z - z.max())
         return p / p.sum()
 
-    # The last entry of a state is t e^(-beta): its equation is linear and never overflows.
+    # The last entry of a state is v = eta L t e^(-beta), which stays between 0 and 1: with
+    # g = grad log L, dv/dbeta = 1 - v (1 + g.g).
     def slope(clock, state):
-        z = inputs @ state[:-1]
-        log_loss = logsumexp(z) - np.log(n_samples)
-        late = np.exp(-log_loss) / learning_rate - state[-1]
-        return np.append(-(share(z) @ inputs), late)
+        pull = share(inputs @ state[:-1]) @ inputs
+        return np.append(-pull, 1 - state[-1] * (1 + pull @ pull))
 
     def bend(clock, state, vector):
         p = share(inputs @ state[:-1])
-        image = inputs @ vector[:-1]
-        return np.append(-((p * (image - p @ image)) @ inputs), -vector[-1])
+        image, pull = inputs @ vector[:-1], p @ inputs
+        change = -((p * (image - p @ image)) @ inputs)
+        return np.append(change, -vector[-1] * (1 + pull @ pull))
 
     error = _error(tolerance, True)
     start = np.append(weights, 0.0)
     done = chebyshev.integrate(slope, bend, error, depth, start)
     if done.stopped:
         raise RuntimeError(f"the bias clock stopped: {done.stopped}")
-    path, late = done.state[:, :-1], done.state[:, -1]
-    with np.errstate(divide="ignore"):
-        log_step = depth + np.log(np.maximum(late, 0.0))
+    path = done.state[:, :-1]
     log_loss = logsumexp(path @ inputs.T, axis=1) - np.log(n_samples)
+    with np.errstate(divide="ignore"):
+        late = np.log(np.maximum(done.state[:, -1], 0.0))
+    log_step = depth + late - log_loss - np.log(learning_rate)
     return ClockedPath(depth, path, log_step, log_loss, done.evaluations)
 
 
