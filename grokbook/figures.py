@@ -104,6 +104,12 @@ def draw_runs(ax: Axes, curves: Curves, record: str, *, every: int = 1, band: fl
     _time_axis(ax)
 
 
+def overlay(ax: Axes, theory: Curves, runs: Curves, record: str, *, every: int = 1) -> None:
+    """Theory over simulation, the house figure: :func:`draw_runs`, then :func:`draw_theory`."""
+    draw_runs(ax, runs, record, every=every)
+    draw_theory(ax, theory, record)
+
+
 def mark_times(ax: Axes, memorisation: float, generalisation: float) -> None:
     """Mark the memorisation and generalisation time, and shade the delay between them.
 
@@ -118,8 +124,8 @@ def mark_times(ax: Axes, memorisation: float, generalisation: float) -> None:
             ax.axvline(_clock(time), linewidth=1.0, **LINE[part])
 
 
-def key(ax: Axes, *entries: str, **legend) -> None:
-    """Legend of the house figure: any of ``train test theory runs band delay``."""
+def key(figure: Figure, *entries: str) -> None:
+    """Legend below the panels: any of ``train test theory runs band delay``."""
     makers = {
         "train": ("training", Line2D([], [], **LINE["train"])),
         "test": ("test", Line2D([], [], **LINE["test"])),
@@ -131,7 +137,7 @@ def key(ax: Axes, *entries: str, **legend) -> None:
     for entry in entries:
         validate.choice("entries", entry, tuple(makers))
     labels, handles = zip(*(makers[entry] for entry in entries), strict=True)
-    ax.legend(handles, labels, **legend)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
 def tidy(curves: Curves, **labels) -> dict[str, np.ndarray]:

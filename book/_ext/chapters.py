@@ -115,7 +115,11 @@ def key(chapter: Chapter) -> str:
         "modules": source.fingerprint(source.imported_modules(code) | {"grokbook"}),
         "files": {
             path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in [*_ledgers(code), *_stores(code), ROOT / "requirements.lock"]
+            for path in [
+                *_ledgers(code),
+                *_stores(code),
+                ROOT / "requirements.lock",
+            ]
         },
         "python": platform.python_version(),
     }
@@ -197,7 +201,11 @@ def _execute(chapter: Chapter) -> None:
         worker = Path(__file__).with_name("execute.py")
         command = [sys.executable, str(worker), str(chapter.path), scratch]
         ran = subprocess.run(
-            command, cwd=ROOT, env=os.environ | ONE_THREAD, capture_output=True, text=True
+            command,
+            cwd=ROOT,
+            env=os.environ | ONE_THREAD,
+            capture_output=True,
+            text=True,
         )
         if ran.returncode != 0:
             failure = Path(scratch) / "failure.txt"
@@ -221,7 +229,11 @@ def refresh(chapter: Chapter) -> bool:
         cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
     fresh.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "kernelspec": {
+                "display_name": "Python 3",
+                "language": "python",
+                "name": "python3",
+            },
             "language_info": {"name": "python"},
             "grokbook": {"key": chapter.key},
         }

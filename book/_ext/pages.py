@@ -33,11 +33,13 @@ def write_if_new(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
 
 
+# In the order in which they are counted.
+GROUPS = ("the paper's", "derived by us", "our findings")
+
+
 def group(claim: claims.Claim) -> str:
     """How a claim is counted: the paper's, derived by us, or our own finding."""
-    if claim.id.startswith("GB"):
-        return "our findings"
-    return "derived by us" if claim.ours else "the paper's"
+    return GROUPS[2] if claim.id.startswith("GB") else GROUPS[claim.ours]
 
 
 def counts() -> dict[tuple[str, str], Counter]:
@@ -51,8 +53,12 @@ def counts() -> dict[tuple[str, str], Counter]:
 def verdict_table() -> str:
     """The counts as a Markdown table."""
     shown = [v for v in claims.VERDICTS if any(c[v] for c in counts().values())]
-    lines = ["| claims | " + " | ".join(shown) + " | all |", "|---|" + "---:|" * (len(shown) + 1)]
-    for (paper, kind), counter in sorted(counts().items()):
+    lines = [
+        "| claims | " + " | ".join(shown) + " | all |",
+        "|---|" + "---:|" * (len(shown) + 1),
+    ]
+    order = sorted(counts().items(), key=lambda one: (one[0][0], GROUPS.index(one[0][1])))
+    for (paper, kind), counter in order:
         cells = [str(counter[verdict]) for verdict in shown]
         lines.append(f"| {paper}, {kind} | " + " | ".join(cells) + f" | {counter.total()} |")
     return "\n".join(lines)
@@ -78,7 +84,12 @@ def write_scoreboard(found: dict[str, dict]) -> None:
             record = found.get(claim.id)
             link = box_link(claim, claim.id) if record else claim.id
             value = measured(record) if record else claim.reason
-            cells = (link, f"{claim.statement} *({claim.where})*", claim.verdict, value)
+            cells = (
+                link,
+                f"{claim.statement} *({claim.where})*",
+                claim.verdict,
+                value,
+            )
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         anchor = f'<span id="scoreboard-{paper.lower()}"></span>'
         table = "\n".join(lines)

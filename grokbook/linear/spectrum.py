@@ -66,17 +66,18 @@ def spectral_nodes(aspect_ratio: float, scale: float = 1.0) -> tuple[np.ndarray,
     eigenvalue scale finer than ``scale``: 1/s for exp(-s nu), g for 1 / (nu + g).  For lambda > 1
     the last node is the atom at 0.
 
-    The nodes are a trapezoidal sum in y, where ``nu = (1 - sqrt(lambda))^2 + 4 sqrt(lambda) / (1 + e^(-2y))``:
-    equally spaced in the logarithm of the distance to either edge.  In the strip ``|Im y| < pi/4`` the
-    real part of nu stays above the lower edge, so the error is e^(-pi^2 / 2h) at *every* lambda and
-    every s, up to the factor s^(3/2) by which the result may be smaller than the integrand.
+    The nodes are a trapezoidal sum in y, equally spaced in the logarithm of the distance to either
+    edge: ``nu = (1 - sqrt(lambda))^2 + 4 sqrt(lambda) / (1 + e^(-2y))``.  In the strip
+    ``|Im y| < pi/4`` the real part of nu stays above the lower edge, so the error is
+    ``e^(-pi^2 / 2h)`` at *every* lambda and every s, up to the factor ``s^(3/2)`` by which the
+    result may be smaller than the integrand.
 
     Parameters
     ----------
     aspect_ratio : float
         lambda = d / N > 0.
     scale : float
-        Between 1e-30 and any larger number (above 1 it changes nothing).
+        At least 1e-30; the finer, the more nodes (a few hundred).
 
     Raises
     ------
@@ -85,14 +86,23 @@ def spectral_nodes(aspect_ratio: float, scale: float = 1.0) -> tuple[np.ndarray,
     """
     validate.number("aspect_ratio", aspect_ratio, above=0)
     validate.number("scale", scale, at_least=FINEST)
-    root = math.sqrt(aspect_ratio)
-    depth = math.log1p(4 * root / scale)
+    low, width = edge_gap(aspect_ratio) ** 2, 4 * math.sqrt(aspect_ratio)
+    depth = math.log1p(width / scale)
     spacing = 0.5 * math.pi**2 / (_NEGLIGIBLE + 1.5 * depth)
-    # The integrand falls off as e^(-3y) above; below at least as e^y, once past the scale.
-    y = np.arange(-_NEGLIGIBLE - 0.5 * depth, _NEGLIGIBLE / 3, spacing)
-    nodes = edge_gap(aspect_ratio) ** 2 + 4 * root * expit(2 * y)
+    y = np.arange(_first_y(low / width, depth), _NEGLIGIBLE / 3, spacing)
+    nodes = low + width * expit(2 * y)
     weights = 2 * spacing / (np.pi * nodes * np.cosh(y) ** 3)
     if aspect_ratio > 1:
         nodes = np.append(nodes, 0.0)
         weights = np.append(weights, null_fraction(aspect_ratio))
     return nodes, weights
+
+
+def _first_y(gap, depth):
+    """Where the integrand has become negligible towards the lower edge.
+
+    It falls as e^y once nu - lambda_- is below the scale, and as e^(3y) once below lambda_- too.
+    """
+    resolved = -0.5 * depth
+    below_gap = min(resolved, 0.5 * math.log(gap)) if gap else -math.inf
+    return max(resolved - _NEGLIGIBLE, (resolved + 2 * below_gap - _NEGLIGIBLE) / 3)

@@ -65,10 +65,15 @@ def _mean_losses(setting, step, rule):
     nodes, weights = rule
     shift = setting.weight_decay / 2
     rate = 2 * setting.learning_rate / setting.d_out
-    student = np.exp(-rate * np.multiply.outer(step, nodes + shift))
-    teacher = (nodes * student + shift) / (nodes + shift) if shift else student
-    # Student and teacher each have mean squared norm 1/2 per output.
-    squared = 0.5 * ((setting.init_scale * student) ** 2 + teacher**2) / setting.d_out
+    kept = np.multiply.outer(step, -rate * (nodes + shift))
+    np.exp(kept, out=kept)
+    # Student and teacher each have mean squared norm 1/2; only decay treats them differently.
+    if shift:
+        teacher = (nodes * kept + shift) / (nodes + shift)
+        squared = (setting.init_scale * kept) ** 2 + teacher**2
+    else:
+        squared = (1 + setting.init_scale**2) * kept**2
+    weights = weights / (2 * setting.d_out)
     return squared @ (weights * nodes), squared @ weights
 
 

@@ -1,0 +1,149 @@
+"""Time a fast path against the obvious one: interleaved repeats, medians, a ratio with a floor."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy
+from threadpoolctl import threadpool_info
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Two ways to the same numbers.
+
+    Attributes
+    ----------
+    name : str
+        What is computed, at what size.
+    fast, obvious : callables without arguments
+        Return the same arrays; each called ``REPEATS`` times, in turn.
+    what_is_timed : str
+        What is inside the timing on both sides.
+    tolerance : float
+        Largest allowed relative difference of the two results.
+    floor, aim : float
+        The ratio of the medians must reach the floor and should reach the aim.
+    limit : callable
+        Given the median CPU seconds of the fast path, says in a sentence how far it is from what
+        the machine allows.
+    """
+
+    name: str
+    fast: Callable[[], np.ndarray]
+    obvious: Callable[[], np.ndarray]
+    what_is_timed: str
+    tolerance: float
+    floor: float
+    aim: float
+    limit: Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Median CPU seconds of both ways, their largest difference, the sentence on limits."""
+
+    benchmark: Benchmark
+    fast: float
+    obvious: float
+    difference: float
+    limit: str
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster the fast path is."""
+        return self.obvious / self.fast
+
+    def failures(self) -> list[str]:
+        """What is missed, one line each."""
+        b, out = self.benchmark, []
+        if self.ratio < b.floor:
+            out.append(f"{b.name}: {self.ratio:.1f} x, floor {b.floor:g} x")
+        if not self.difference <= b.tolerance:
+            out.append(f"{b.name}: differ by {self.difference:.1e}, allowed {b.tolerance:.0e}")
+        return out
+
+
+def cpu_seconds(call: Callable[[], object]) -> tuple[float, object]:
+    """CPU seconds of one call (other jobs on the machine count less than in wall time)."""
+    start = time.process_time()
+    value = call()
+    return time.process_time() - start, value
+
+
+def median_seconds(call: Callable[[], object]) -> float:
+    """Median CPU seconds of ``REPEATS`` calls."""
+    return statistics.median(cpu_seconds(call)[0] for _ in range(REPEATS))
+
+
+def measure(benchmark: Benchmark) -> Result:
+    """Run both ways in turn on one thread and compare their numbers every time."""
+    if any(pool["num_threads"] != 1 for pool in threadpool_info()):
+        raise RuntimeError("more than one thread: run as python -m benchmarks")
+    print(benchmark.name, flush=True)
+    times, difference = {"fast": [], "obvious": []}, 0.0
+    for _ in range(REPEATS):
+        values = []
+        for way in times:
+            seconds, value = cpu_seconds(getattr(benchmark, way))
+            times[way].append(seconds)
+            values.append(np.asarray(value))
+        difference = max(difference, float(np.max(np.abs(values[0] / values[1] - 1))))
+    fast, obvious = (statistics.median(times[way]) for way in times)
+    result = Result(benchmark, fast, obvious, difference, benchmark.limit(fast))
+    print(f"  {result.ratio:.1f} x ({obvious:.4g} s / {fast:.4g} s), differ by {difference:.1e}")
+    print(f"  {result.limit}", flush=True)
+    return result
+
+
+def _machine() -> str:
+    try:
+        cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):
+        cpu = platform.processor() or platform.machine()
+    return (
+        f"{datetime.date.today()}, {cpu}, {os.cpu_count()} cores, one thread used; "
+        f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}."
+    )
+
+
+def _section(name, results):
+    lines = [
+        f"## {name}",
+        "",
+        f"{_machine()} Medians of {REPEATS} interleaved repeats, CPU seconds.",
+        "",
+        "| benchmark | fast | obvious | ratio | floor | aim | differ by | allowed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in results:
+        b = r.benchmark
+        lines.append(
+            f"| {b.name} | {r.fast:.3g} s | {r.obvious:.3g} s | {r.ratio:.0f} x | {b.floor:g} x "
+            f"| {b.aim:g} x | {r.difference:.1e} | {b.tolerance:.0e} |"
+        )
+    notes = [f"- {r.benchmark.name}: {r.benchmark.what_is_timed} {r.limit}" for r in results]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def write_section(name: str, results: list[Result]) -> None:
+    """Replace the section of one benchmark file in RESULTS.md, the others staying as they are."""
+    head = "# Benchmarks\n\nThe last run of each file, written by `python -m benchmarks`.\n"
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else head
+    parts = re.split(r"(?m)^(?=## )", text)
+    sections = {re.match(r"## (\S+)", part)[1]: part.rstrip() + "\n" for part in parts[1:]}
+    sections[name] = _section(name, results)
+    ordered = [sections[key] for key in sorted(sections)]
+    RESULTS.write_text("\n".join([head, *ordered]), encoding="utf-8")
