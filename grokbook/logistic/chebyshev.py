@@ -119,7 +119,7 @@ def integrate(
     validate.count("max_evaluations", max_evaluations)
     clock, slope, state, done = times[0], rhs(times[0], y), [y[None]], 1
     radius, vector, used = _spectral_radius(jacobian, clock, y, slope, _FIRST_ITERATIONS)
-    h, used = 0.1 / max(radius, 1e-3), used + 1
+    h = 0.1 / max(radius, 1e-3)
     while done < times.size:
         if used >= max_evaluations:
             why = f"{used} gradient evaluations were spent at clock {clock:.4g} of {times[-1]:.4g}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.special import expit, logsumexp
 
 from grokbook import validate
@@ -119,6 +120,30 @@ def _error(tolerance, has_bias):
     return error
 
 
+def _log_time_dynamics(products, learning_rate, loss):
+    """Right-hand side of the flow in u = log(1 + t), and its Jacobian times a vector."""
+    last = (None, None)
+
+    def logits(state):
+        # The Jacobian is asked for where the slope was just evaluated.
+        nonlocal last
+        if last[0] is not state:
+            last = (state, products.logits(state))
+        return last[1]
+
+    def slope(clock, state):
+        z = logits(state)
+        rate = np.exp(clock + z) if loss == "exponential" else np.exp(clock) * expit(z)
+        return -learning_rate * products.mean(rate)
+
+    def jacobian(clock, state, vector):
+        z = logits(state)
+        curvature = np.exp(z) if loss == "exponential" else expit(z) * expit(-z)
+        return -learning_rate * products.mean(np.exp(clock) * curvature * products.logits(vector))
+
+    return slope, jacobian
+
+
 def gradient_flow(
     samples: Samples,
     start,
@@ -132,8 +157,9 @@ def gradient_flow(
 ) -> Trajectory:
     """Gradient flow of the mean loss, integrated in u = log(1 + t) (LS, Section 2, Eq. 7).
 
-    In log time the flow is smooth for ever: 700 gradients reach 10^9 steps, and every further
-    decade costs the same.
+    In log time the flow is smooth for ever: 700 gradients reach 10^9 steps, and further decades
+    cost the same each.  The method is that of :mod:`grokbook.logistic.chebyshev`: at N = 2000 a
+    third of the gradients of an ordinary Runge-Kutta pair, without a Jacobian.
 
     Parameters
     ----------
@@ -163,27 +189,7 @@ def gradient_flow(
     validate.number("learning_rate", learning_rate, above=0)
     validate.choice("loss", loss, LOSSES)
     validate.number("tolerance", tolerance, above=0, below=1)
-    products = _Products(samples, exact)
-
-    last = (None, None)
-
-    def logits(state):
-        # The Jacobian is asked for where the slope was just evaluated.
-        nonlocal last
-        if last[0] is not state:
-            last = (state, products.logits(state))
-        return last[1]
-
-    def slope(clock, state):
-        z = logits(state)
-        rate = np.exp(clock + z) if loss == "exponential" else np.exp(clock) * expit(z)
-        return -learning_rate * products.mean(rate)
-
-    def jacobian(clock, state, vector):
-        z = logits(state)
-        curvature = np.exp(z) if loss == "exponential" else expit(z) * expit(-z)
-        return -learning_rate * products.mean(np.exp(clock) * curvature * products.logits(vector))
-
+    slope, jacobian = _log_time_dynamics(_Products(samples, exact), learning_rate, loss)
     clocks = np.log1p(step)
     padded = clocks if step[0] == 0 else np.append(0.0, clocks)
     error = _error(tolerance, samples.offset is not None)
@@ -272,8 +278,6 @@ def conformal_time(trajectory: Trajectory) -> np.ndarray:
 
     A spline in log time; with 100 records a decade it is good to 1e-8.
     """
-    from scipy.interpolate import CubicSpline
-
     if trajectory.step[0] != 0 or trajectory.step.size < 4:
         raise ValueError("trajectory: must be recorded at step 0 and at three or more later steps")
     clock = np.log1p(trajectory.step)
