@@ -55,6 +55,15 @@ def test_flow_is_gradient_descent_at_a_small_learning_rate():
     np.testing.assert_allclose(steps.spread, times.spread, rtol=0.02)
 
 
+def test_flow_needs_three_hundred_times_fewer_gradients():
+    step = np.unique(np.round(np.geomspace(1, 1e4, 40)))
+    setting = LogisticSetting(0.48, n_train=100)
+    loop, flow_ = (run(setting, step, [0]) for run in (simulate.gradient_descent, simulate.flow))
+    assert np.abs(loop.curves.test_accuracy - flow_.curves.test_accuracy).max() < 1e-3
+    long = simulate.flow(setting, np.append(0, np.geomspace(1, 1e6, 40)), [0])
+    assert long.gradients[0] < 1e6 / 300
+
+
 def test_runs_depend_on_their_own_seed_only():
     setting = LogisticSetting(0.4, n_train=80)
     several, one = (simulate.flow(setting, STEP, seeds) for seeds in ([3, 5], [5]))
