@@ -219,7 +219,7 @@ def rested_curves(setting: LogisticSetting, step) -> Curves:
 def generalisation_time(setting: LogisticSetting, level: float = LEVEL) -> float:
     """Step at which the accuracy of :func:`rested_curves` is ``level``; ``inf`` for lambda >= 1/2.
 
-    |b| = z r with Phi(z) = level, hence t = (e^(z r) - e^(-b_0)) / (eta L_inf): with
+    -b = z r with Phi(z) = level, hence t = (e^(z r) - e^(-b_0)) / (eta L_inf): with
     r ~ (1/2 - lambda)^(-1/2) an essential singularity.
     """
     validate.number("level", level, above=0, below=1)
