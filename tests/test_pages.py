@@ -14,10 +14,9 @@ import threading
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+import bs4
 import pytest
 import yaml
-
-bs4 = pytest.importorskip("bs4")
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
@@ -255,8 +254,9 @@ def browser():
     if not CHROMIUM:
         line = "no chromium here: the pages were not looked at in a browser"
         (pytest.fail if os.environ.get("GROKBOOK_CI") else pytest.skip)(line)
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running
         running.close()
@@ -283,7 +283,8 @@ def listen(tab, address):
 
 def look_at(browser, address, page):
     """Load a page once, as a first-time visitor, and collect its facts in every mode."""
-    axe = pytest.importorskip("axe_playwright_python.base").AXE_SCRIPT
+    from axe_playwright_python.base import AXE_SCRIPT
+
     with browser.new_context() as context:
         tab = context.new_page()
         tab.set_default_timeout(30_000)
@@ -300,7 +301,7 @@ def look_at(browser, address, page):
             facts["modes"][name] = tab.evaluate(APPEARANCE)
         # axe asks for style sheets under wrong addresses; that is not the page's doing.
         facts |= {name: list(lines) for name, lines in heard.items()}
-        tab.evaluate(axe)
+        tab.evaluate(AXE_SCRIPT)
         tab.evaluate(LIGHTEN)
         for name, mode in reversed(MODES.items()):
             set_mode(tab, *mode)

@@ -23,7 +23,8 @@ function markReferences() {
 
 /* A box that scrolls sideways can be scrolled with the arrow keys. */
 function reachScrollers() {
-  for (const box of document.querySelectorAll(".pst-scrollable-table-container, .claim, div.math")) {
+  const boxes = ".pst-scrollable-table-container, .claim, div.math, .bd-content figure";
+  for (const box of document.querySelectorAll(boxes)) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
     } else {
