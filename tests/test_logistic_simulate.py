@@ -1,0 +1,304 @@
+"""Paper LS, training: the log-time flow against other integrators, its limits against theory."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.special import expit
+
+from grokbook.logistic import (
+    LogisticSetting,
+    TwoGaussianSetting,
+    chebyshev,
+    flow,
+    limits,
+    population,
+    simulate,
+    theory,
+    variants,
+)
+
+STEP = np.append(0, np.geomspace(1, 1e6, 60))
+
+
+def test_flow_agrees_with_a_high_order_integrator():
+    setting = LogisticSetting(0.48, n_train=60)
+    inputs, weights = simulate.draw(setting, 0)
+
+    def slope(clock, state):
+        pull = np.exp(clock) * expit(inputs @ state[:-1] + state[-1])
+        return -setting.learning_rate * np.append(pull @ inputs, pull.sum()) / len(inputs)
+
+    clock = np.log1p(STEP)
+    reference = solve_ivp(
+        slope, (0, clock[-1]), np.append(weights, 0), "DOP853", clock, rtol=1e-10, atol=1e-12
+    ).y.T
+    samples = simulate.constant_labels(inputs)
+    for tolerance, exact, error in ((1e-4, False, 3e-3), (1e-7, True, 5e-5)):
+        run = flow.gradient_flow(
+            samples,
+            samples.start(weights),
+            STEP,
+            learning_rate=setting.learning_rate,
+            tolerance=tolerance,
+            exact=exact,
+        )
+        distance = np.linalg.norm(run.state - reference, axis=1)
+        assert np.max(distance / np.linalg.norm(reference, axis=1)) < error
+
+
+def test_flow_is_gradient_descent_at_a_small_learning_rate():
+    step = np.unique(np.round(np.geomspace(1, 3000, 40)))
+    setting = LogisticSetting(0.48, n_train=400)
+    steps, times = (run(setting, step, [0]) for run in (simulate.gradient_descent, simulate.flow))
+    difference = np.abs(steps.curves.test_accuracy - times.curves.test_accuracy)
+    assert difference.max() < 1e-3
+    np.testing.assert_allclose(steps.spread, times.spread, rtol=0.02)
+
+
+def test_flow_needs_three_hundred_times_fewer_gradients():
+    step = np.unique(np.round(np.geomspace(1, 1e4, 40)))
+    setting = LogisticSetting(0.48, n_train=100)
+    loop, flow_ = (run(setting, step, [0]) for run in (simulate.gradient_descent, simulate.flow))
+    assert np.abs(loop.curves.test_accuracy - flow_.curves.test_accuracy).max() < 1e-3
+    long = simulate.flow(setting, np.append(0, np.geomspace(1, 1e6, 40)), [0])
+    assert long.gradients[0] < 1e6 / 300
+
+
+def test_runs_depend_on_their_own_seed_only():
+    setting = LogisticSetting(0.4, n_train=80)
+    several, one = (simulate.flow(setting, STEP, seeds) for seeds in ([3, 5], [5]))
+    np.testing.assert_array_equal(several.curves.test_loss[1], one.curves.test_loss[0])
+    assert several.stopped == ("", "")
+
+
+def test_a_run_that_stops_short_says_so():
+    runs = simulate.flow(LogisticSetting(0.48, n_train=200), STEP, [0, 1], max_gradients=150)
+    assert all("gradient evaluations were spent" in reason for reason in runs.stopped)
+    assert runs.curves.step.size < STEP.size
+    assert np.all(runs.gradients < 200)
+
+
+def test_inseparable_weights_come_to_rest_at_the_minimum():
+    setting = LogisticSetting(0.3, n_train=300, loss="exponential")
+    inputs, _ = simulate.draw(setting, 1)
+    rest = limits.minimiser(inputs)
+    runs = simulate.flow(setting, np.append(0, np.geomspace(1, 1e9, 40)), [1])
+    assert runs.spread[0, -1] == pytest.approx(5 * np.linalg.norm(rest.weights), rel=1e-3)
+    late = runs.curves.train_loss[0, -1] * 1e9 * setting.learning_rate
+    assert late == pytest.approx(1, rel=1e-3)
+    assert runs.bias[0, -1] == pytest.approx(-np.log(0.01 * np.exp(rest.log_loss) * 1e9), abs=0.01)
+
+
+def test_separable_data_end_at_the_margin_formula():
+    setting = LogisticSetting(0.7, n_train=200)
+    margin = limits.margin(simulate.draw(setting, 0)[0])
+    step = np.append(0, np.geomspace(1, 1e60, 60))
+    runs = simulate.flow(setting, step, [0])
+    limit = theory.limiting_accuracy(setting.noise_scale, margin)
+    assert runs.curves.test_accuracy[0, -1] == pytest.approx(float(limit), abs=3e-3)
+    late = theory.late_train_loss_rate(margin, setting.learning_rate)
+    assert runs.curves.train_loss[0, -1] * step[-1] == pytest.approx(float(late), rel=5e-3)
+    rate = np.diff(runs.bias[0])[-1] / np.diff(np.log(step[-2:]))[0]
+    assert rate == pytest.approx(float(theory.late_rates(margin)[0]), abs=5e-3)
+
+
+def test_the_path_does_not_know_of_the_bias():
+    setting = LogisticSetting(0.4, n_train=200, loss="exponential")
+    inputs, weights = simulate.draw(setting, 2)
+    samples = simulate.constant_labels(inputs)
+    step = np.append(0, np.geomspace(0.1, 1e6, 400))
+    options = {"learning_rate": 0.01, "loss": "exponential", "tolerance": 1e-7, "exact": True}
+    run = flow.gradient_flow(samples, samples.start(weights), step, **options)
+    tau = flow.conformal_time(run)
+    alone = flow.gradient_flow(flow.Samples(inputs), weights, tau, **options)
+    distance = np.linalg.norm(run.state[:, :-1] - alone.state, axis=1)
+    assert np.max(distance / np.linalg.norm(alone.state, axis=1)) < 1e-4
+
+
+def test_bias_clock_is_the_exponential_flow():
+    setting = LogisticSetting(0.3, n_train=100, loss="exponential")
+    inputs, weights = simulate.draw(setting, 0)
+    depth = np.array([0.0, 2.0, 8.0, 14.0, 3000.0])
+    path = flow.bias_clock(inputs, weights, depth, learning_rate=0.01, tolerance=1e-6)
+    samples = simulate.constant_labels(inputs)
+    run = flow.gradient_flow(
+        samples,
+        samples.start(weights),
+        np.exp(path.log_step[1:4]),
+        learning_rate=0.01,
+        loss="exponential",
+        tolerance=1e-6,
+        exact=True,
+    )
+    np.testing.assert_allclose(-run.state[:, -1], depth[1:4], atol=1e-4)
+    np.testing.assert_allclose(run.state[:, :-1], path.weights[1:4], atol=1e-4)
+    rest = limits.minimiser(inputs)
+    assert path.log_step[-1] == pytest.approx(3000 - np.log(0.01) - rest.log_loss, abs=1e-6)
+
+
+def test_margins_directions_and_separability_agree():
+    rng = np.random.default_rng(4)
+    seen = set()
+    for _ in range(30):
+        points = rng.standard_normal((24, 12))
+        size = limits.margin(points)
+        assert limits.separable(points) == (size > 0)
+        seen.add(size > 0)
+        weights, bias = limits.svm_direction(points)
+        assert np.max(points @ weights + bias) < -1 + 1e-6
+        assert np.linalg.norm(weights) == pytest.approx(size / (1 + size**2), abs=1e-7)
+        assert bias == pytest.approx(-1 / (1 + size**2), abs=1e-7)
+        if size > 0:
+            with pytest.raises(limits.SeparableError, match="separable"):
+                limits.minimiser(points)
+        else:
+            rest = limits.minimiser(points).weights
+            pull = np.exp(points @ rest)
+            assert np.linalg.norm(pull @ points) < 1e-6 * pull.sum()
+    assert seen == {True, False}
+
+
+def test_toy_geometry():
+    for second, expected in ((-0.5, (0.4, -0.8)), (0.0, (0, -1)), (0.5, (0, -1))):
+        weights, bias = limits.svm_direction([[-1.0], [second]])
+        np.testing.assert_allclose((weights[0], bias), expected, atol=1e-10)
+
+
+def test_two_gaussians_are_the_reduced_model():
+    setting = TwoGaussianSetting(0.4, n_train=200)
+    options = {"tolerance": 1e-6, "exact": True}
+    two = variants.two_gaussians(setting, STEP, [0], **options)
+    one = simulate.flow(setting.reduced, STEP, [0], **options)
+    np.testing.assert_allclose(two.bias, one.bias, atol=1e-4)
+    np.testing.assert_allclose(two.curves.test_accuracy, one.curves.test_accuracy, atol=1e-5)
+    np.testing.assert_allclose(two.curves.train_loss, one.curves.train_loss, atol=1e-5)
+
+
+def test_population_formulas_of_the_variants_count_fresh_points():
+    rng = np.random.default_rng(0)
+    setting = LogisticSetting(0.2, n_train=100)
+    cut = setting.noise_scale * 1.2815515655446004
+    done = flow.Trajectory(np.array([1.0]), np.append(0.3 * rng.standard_normal(20), -1.0)[None], 0)
+    points = setting.noise_scale * rng.standard_normal((200_000, 20))
+    output = points @ done.state[0, :-1] + done.state[0, -1]
+    wrong = np.where(points[:, 0] < cut, output, -output)
+    loss, accuracy = variants.discriminating_population(done, setting.noise_scale, cut)
+    # Four standard errors of 200,000 points.
+    assert accuracy[0] == pytest.approx(np.mean(wrong < 0), abs=4 * 0.5 / 447)
+    error = np.logaddexp(0, wrong).std() / 447
+    assert loss[0] == pytest.approx(np.logaddexp(0, wrong).mean(), abs=4 * error)
+    law = variants.mixture(20, 2.0, 3.0)
+    means, spread = law.outputs(done.state)
+    fresh = law.sample(200_000, rng) @ done.state[0, :-1] + done.state[0, -1]
+    predicted = np.mean([population.accuracy(mean, spread) for mean in means])
+    assert predicted == pytest.approx(np.mean(fresh < 0), abs=4 * 0.5 / 447)
+
+
+def test_one_label_left_is_the_constant_label():
+    setting = LogisticSetting(0.4, n_train=100)
+    for runs in (
+        variants.discriminative(setting, 1.0, STEP, [0]),
+        simulate.flow(setting, STEP, [0]),
+    ):
+        accuracy = runs.curves.test_accuracy
+    np.testing.assert_allclose(
+        accuracy, variants.discriminative(setting, 1.0, STEP, [0]).curves.test_accuracy, atol=1e-9
+    )
+
+
+def test_other_features_of_one_gaussian_are_the_plain_model():
+    setting = LogisticSetting(0.4, n_train=100)
+    law = variants.anisotropic(setting.d_in, setting.noise_scale, 0.0)
+    runs = variants.other_features(setting, law, STEP, range(6))
+    plain = simulate.flow(setting, STEP, range(6))
+    assert np.median(runs.curves.test_accuracy[:, -1]) > 0.99
+    # Other draws of the same law.
+    np.testing.assert_allclose(runs.curves.test_loss[:, 0], plain.curves.test_loss[:, 0], rtol=1e-9)
+
+
+def test_adam_first_steps_are_sign_steps():
+    setting = LogisticSetting(0.4, n_train=50, learning_rate=0.01)
+    inputs, weights = simulate.draw(setting, 0)
+    samples = simulate.constant_labels(inputs)
+    run = flow.adam(samples, samples.start(weights), [0, 1], learning_rate=0.01)
+    np.testing.assert_allclose(np.abs(np.diff(run.state, axis=0)), 0.01, rtol=1e-6)
+
+
+def test_chebyshev_is_second_order_and_stable():
+    rates = np.array([1.0, 30.0, 4000.0])
+    times = np.array([0.0, 1.0])
+
+    def solve(tolerance):
+        return chebyshev.integrate(
+            lambda _, y: -rates * (y - 1),
+            lambda _, y, v: -rates * v,
+            lambda estimate, y: np.max(np.abs(estimate)) / tolerance,
+            times,
+            np.array([2.0, 3.0, 2.0]),
+        )
+
+    rough, fine = solve(1e-4), solve(1e-7)
+    exact = 1 + np.array([1.0, 2.0, 1.0]) * np.exp(-rates)
+    assert np.abs(rough.state[-1] - exact).max() < 1e-3
+    assert np.abs(fine.state[-1] - exact).max() < 2e-6
+    # An explicit method without the extended stability would need 4000 / 2 steps or more.
+    assert rough.evaluations < 1000
+
+
+def test_a_solver_that_fails_raises():
+    with pytest.raises(RuntimeError, match="shrank"):
+        chebyshev.integrate(
+            lambda _, y: np.full(1, np.nan),
+            lambda _, y, v: v,
+            lambda estimate, y: np.nan,
+            np.array([0.0, 1.0]),
+            np.ones(1),
+        )
+    points = np.random.default_rng(0).standard_normal((40, 10))
+    with pytest.raises(RuntimeError, match="did not converge"):
+        limits.minimiser(points, max_iterations=1)
+    with pytest.raises(RuntimeError, match="singular"):
+        limits.minimiser([[1.0, 0.0], [-1.0, 0.0]])
+
+
+SAMPLES = flow.Samples(np.ones((4, 2)), np.ones(4))
+RATE = {"learning_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: flow.Samples(np.ones(3)), "features"),
+        (lambda: flow.Samples(np.ones((0, 3))), "features"),
+        (lambda: flow.Samples(np.full((2, 2), np.nan)), "features"),
+        (lambda: flow.Samples(np.ones((4, 2)), np.ones(3)), "offset"),
+        (lambda: SAMPLES.start(np.ones(3)), "weights"),
+        (lambda: flow.gradient_flow(SAMPLES, np.ones(2), STEP, **RATE), "start"),
+        (lambda: flow.gradient_flow(SAMPLES, np.ones(3), [0.0], **RATE), "step"),
+        (lambda: flow.gradient_flow(SAMPLES, np.ones(3), [-5.0], **RATE), "step"),
+        (
+            lambda: flow.gradient_flow(SAMPLES, np.ones(3), STEP, learning_rate=-1.0),
+            "learning_rate",
+        ),
+        (lambda: flow.gradient_flow(SAMPLES, np.ones(3), STEP, tolerance=0.0, **RATE), "tolerance"),
+        (lambda: flow.gradient_descent(SAMPLES, np.ones(3), [0.5], **RATE), "step"),
+        (lambda: flow.adam(SAMPLES, np.ones(3), [1], betas=(1.0, 0.9), **RATE), "betas"),
+        (lambda: flow.bias_clock(np.ones((3, 2)), np.ones(3), [0, 1], **RATE), "weights"),
+        (lambda: simulate.flow(LogisticSetting(0.4, n_train=20), STEP, []), "seeds"),
+        (lambda: simulate.flow(LogisticSetting(0.4, n_train=20), STEP, [-1]), "seeds"),
+        (lambda: simulate.draw(LogisticSetting(0.4, n_train=20), 1.5), "seed"),
+        (lambda: limits.margin(np.ones(3)), "inputs"),
+        (lambda: limits.separable([[np.inf]]), "inputs"),
+        (lambda: variants.discriminative(LogisticSetting(0.4), 0.0, STEP, [0]), "fraction"),
+        (lambda: variants.mixture(3, -1.0, 1.0), "noise_scale"),
+        (
+            lambda: variants.other_features(
+                LogisticSetting(0.4, n_train=20), variants.anisotropic(3, 1.0), STEP, [0]
+            ),
+            "law",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, name):
+    with pytest.raises(ValueError, match=name):
+        call()
