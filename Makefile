@@ -36,6 +36,6 @@ lock: install ## make requirements.lock and environment.yml anew from pyproject.
 	@$(IN_VENV) -m tools.environment
 
 clean: ## remove what was built and cached (.venv stays)
-	@rm -rf _build book/scoreboard.md book/what-it-costs.md book/api build dist
+	@rm -rf _build book/_figures book/scoreboard.md book/what-it-costs.md build dist
 	@rm -rf .pytest_cache .ruff_cache .hypothesis
 	@find grokbook tests tools benchmarks book -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 A site that failed is removed, so that none is left that looks finished.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 LOG = ROOT / "_build" / "build.log"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def execute_chapters() -> bool:
@@ -31,7 +33,7 @@ def build_site() -> bool:
 
 def complaints(log: str) -> list[str]:
     """The warnings and errors in Sphinx's output, or its end where it names none."""
-    lines = log.splitlines()
+    lines = COLOUR.sub("", log).splitlines()
     named = [line for line in lines if "WARNING" in line or "ERROR" in line or "Error:" in line]
     return list(dict.fromkeys(named)) or lines[-15:]
 

@@ -27,10 +27,12 @@ from pathlib import Path
 import nbformat
 import yaml
 
+import pages
 from grokbook import source
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "_build" / "chapters"
+PICTURE = "book/_static/grokking.png"
 # Two chapters at a time, one thread each.
 WORKERS = 2
 ONE_THREAD = {
@@ -235,11 +237,19 @@ def refresh(chapter: Chapter) -> bool:
                 "name": "python3",
             },
             "language_info": {"name": "python"},
-            "grokbook": {"key": chapter.key},
+            "grokbook": {**fresh.metadata.get("grokbook", {}), "key": chapter.key},
         }
     )
     nbformat.write(fresh, chapter.path)
     return True
+
+
+def refresh_picture(wanted: list[Chapter]) -> None:
+    """Copy the landing page's figure to where the README and link previews show it."""
+    for chapter in wanted:
+        picture = pages.figure_png(chapter.notebook, pages.LANDING_FIGURE)
+        if picture:
+            (ROOT / PICTURE).write_bytes(picture)
 
 
 def main() -> int:
@@ -257,6 +267,7 @@ def main() -> int:
     if options.in_place:
         for chapter in wanted:
             print(f"  book/{chapter.name}.ipynb {'refreshed' if refresh(chapter) else 'unchanged'}")
+        refresh_picture(chapters())
     return 0
 
 

@@ -42,9 +42,23 @@ def describe_build(app, config) -> None:
     options = config.html_theme_options
     options["extra_footer"] = provenance.footer()
     fork = os.environ.get("GITHUB_REPOSITORY")
-    if fork:
-        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-        options["repository_url"] = f"{server}/{fork}"
+    if not fork:
+        return
+    home = options["repository_url"]
+    options["repository_url"] = (
+        f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{fork}"
+    )
+    owner, _, name = fork.partition("/")
+    pages_home, config.ogp_site_url = config.ogp_site_url, f"https://{owner}.github.io/{name}/"
+    config.html_baseurl = config.ogp_site_url
+    config.ogp_image = config.ogp_image.replace(pages_home, config.ogp_site_url)
+    app.connect("source-read", lambda app, name, text: readdress(text, home, options))
+
+
+def readdress(text: list[str], home: str, options: dict) -> None:
+    """Replace the address in a Markdown page; a notebook's code stays as it was executed."""
+    if not text[0].lstrip().startswith("{"):
+        text[0] = text[0].replace(home, options["repository_url"])
 
 
 def prepare(app) -> None:

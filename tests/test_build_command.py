@@ -1,0 +1,52 @@
+"""tools/build.py: a build that fails says so and leaves no site."""
+
+import pytest
+
+from tools import build
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """An older site in its place, and an executor that succeeds."""
+    monkeypatch.setattr(build, "HTML", tmp_path / "html")
+    monkeypatch.setattr(build, "LOG", tmp_path / "build.log")
+    monkeypatch.setattr(build, "execute_chapters", lambda: True)
+    build.HTML.mkdir()
+    (build.HTML / "index.html").write_text("older")
+    return build.HTML
+
+
+def sphinx(site, *, succeeds, log=""):
+    """A stand-in for Jupyter Book, which writes pages even where it fails."""
+
+    def build_site():
+        assert not site.exists(), "the older site must go first"
+        site.mkdir()
+        (site / "index.html").write_text("new")
+        build.LOG.write_text(log)
+        return succeeds
+
+    return build_site
+
+
+def test_a_chapter_that_fails_leaves_no_site(site, monkeypatch, capsys):
+    monkeypatch.setattr(build, "execute_chapters", lambda: False)
+    assert build.main() == 1
+    assert not site.exists()
+    assert "no site was built" in capsys.readouterr().err
+
+
+def test_a_warning_leaves_no_site_and_is_shown(site, monkeypatch, capsys):
+    log = "reading\n\x1b[91mbook/index.md:3: WARNING: undefined label\x1b[39;49;00m\ndone\n"
+    monkeypatch.setattr(build, "build_site", sphinx(site, succeeds=False, log=log))
+    assert build.main() == 1
+    assert not site.exists()
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "book/index.md:3: WARNING: undefined label"
+    assert len(shown) == 2
+
+
+def test_a_build_that_succeeds_prints_the_path(site, monkeypatch, capsys):
+    monkeypatch.setattr(build, "build_site", sphinx(site, succeeds=True))
+    assert build.main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"open {site / 'index.html'}"

@@ -1,0 +1,154 @@
+"""The executor: what makes a chapter run again, and what is left when one fails."""
+
+import nbformat
+import pytest
+
+import chapters
+from grokbook import source
+
+LEDGER = """paper = "LE"
+title = "A"
+[[claim]]
+id = "LE-01"
+where = "w"
+statement = "s"
+kind = "identity"
+verdict = "not attempted"
+reason = "r"
+"""
+
+
+def notebook(*cells):
+    cells = [nbformat.v4.new_markdown_cell("Prose."), *map(nbformat.v4.new_code_cell, cells)]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A checkout with one chapter that uses module a (which imports b), a claim and a store."""
+    package = tmp_path / "grokbook"
+    for folder in ("grokbook", "book/claims", "data"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, text in {
+        "__init__": "",
+        "a": "from grokbook import b\n",
+        "b": "X = 1\n",
+        "c": "",
+    }.items():
+        (package / f"{name}.py").write_text(text, "utf-8")
+    (tmp_path / "book" / "claims" / "LE.toml").write_text(LEDGER, "utf-8")
+    (tmp_path / "book" / "claims" / "LS.toml").write_text("", "utf-8")
+    (tmp_path / "data" / "a-store.npz").write_bytes(b"1")
+    (tmp_path / "requirements.lock").write_text("numpy==1.0\n", "utf-8")
+    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/one\n", "utf-8")
+    code = '# %matplotlib\nfrom grokbook import a\nused = ("LE-01", "a-store")'
+    nbformat.write(notebook(code), tmp_path / "book" / "one.ipynb")
+    monkeypatch.setattr(chapters, "ROOT", tmp_path)
+    monkeypatch.setattr(chapters, "RESULTS", tmp_path / "_build" / "chapters")
+    monkeypatch.setattr(source, "ROOT", package)
+    return tmp_path
+
+
+def key():
+    (chapter,) = chapters.chapters()
+    return chapters.key(chapter)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("grokbook/b.py", "X = 2\n"),
+        ("grokbook/__init__.py", "Y = 1\n"),
+        ("book/claims/LE.toml", LEDGER.replace('"s"', '"t"')),
+        ("data/a-store.npz", "2"),
+        ("requirements.lock", "numpy==1.1\n"),
+    ],
+    ids=["package edit", "package root edit", "ledger edit", "store edit", "upgraded dependency"],
+)
+def test_runs_again_after(book, path, text):
+    before = key()
+    (book / path).write_text(text, "utf-8")
+    assert key() != before
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("grokbook/b.py", '"""A docstring."""\nX = 1  # and a comment\n'),
+        ("grokbook/c.py", "Z = 1\n"),
+        ("book/claims/LS.toml", "# another paper\n"),
+    ],
+    ids=["docstring edit", "module it does not use", "another ledger"],
+)
+def test_does_not_run_again_after(book, path, text):
+    before = key()
+    (book / path).write_text(text, "utf-8")
+    assert key() == before
+
+
+def test_prose_edits_keep_and_code_edits_change_the_key(book):
+    before, path = key(), book / "book" / "one.ipynb"
+    content = nbformat.read(path, as_version=4)
+    content.cells[0].source = "Other prose."
+    nbformat.write(content, path)
+    assert key() == before
+    content.cells[1].metadata["tags"] = ["hide-input"]
+    nbformat.write(content, path)
+    assert key() != before
+
+
+def test_another_python_runs_again(book, monkeypatch):
+    before = key()
+    monkeypatch.setattr(chapters.platform, "python_version", lambda: "3.99.0")
+    assert key() != before
+
+
+def test_executes_once_stores_and_refreshes(book, capsys):
+    write = "open(os.environ['GROKBOOK_DATA'] + '/fig-x.csv', 'w').write('a\\n1\\n')"
+    code = f"import os\n{write}\nprint(6 * 7)"
+    nbformat.write(notebook(code, "x = [0] * 10**6"), book / "book" / "one.ipynb")
+    lines = []
+    chapters.run(chapters.chapters(), report=lines.append)
+    (chapter,) = chapters.chapters()
+    assert sorted(p.name for p in chapter.folder.iterdir()) == [
+        "cost.json",
+        "executed.ipynb",
+        "fig-x.csv",
+    ]
+    assert [p.name for p in chapter.folder.parent.iterdir()] == [chapter.key]
+    cost = chapter.cost()
+    assert 0 < cost["cpu_seconds"] < 60
+    assert 20 < cost["peak_mb"] < 500
+    assert "done" in lines[-1]
+    assert "CPU s" in lines[-1]
+    chapters.run(chapters.chapters(), report=lines.append)
+    assert "kept" in lines[-1]
+    assert chapters.refresh(chapter)
+    (again,) = chapters.chapters()
+    assert again.code_cells[0].outputs[0].text == "42\n"
+    assert again.key == chapter.key
+    assert not chapters.refresh(again)
+
+
+def test_a_chapter_that_raises_says_so_in_one_line_and_stores_nothing(book):
+    nbformat.write(
+        notebook("raise ValueError('level = 2:\\n must be < 1')"), book / "book" / "one.ipynb"
+    )
+    with pytest.raises(chapters.ChapterFailed) as failed:
+        chapters.run(chapters.chapters(), report=lambda line: None)
+    assert str(failed.value) == "book/one.ipynb: ValueError: level = 2: must be < 1"
+    assert list((book / "_build" / "chapters" / "one").iterdir()) == []
+
+
+@pytest.mark.site
+def test_chapters_keep_their_budgets():
+    """CPU seconds and memory of the last execution; CI fails at one and a half times a budget."""
+    wanted = chapters.chapters()
+    for chapter in wanted:
+        assert chapter.done, f"{chapter.name} has not been executed: run make book first"
+        budget = chapter.notebook.metadata["grokbook"]["budget_cpu_seconds"]
+        assert chapter.cost()["cpu_seconds"] <= 1.5 * budget, chapter.name
+        assert chapter.cost()["peak_mb"] < 1000, chapter.name
+    assert sum(chapter.cost()["cpu_seconds"] for chapter in wanted) <= 2400
