@@ -2,7 +2,8 @@
 
 Each takes the setting and the steps as ``grokbook.linear.theory.losses`` does and carries the
 factors of several outputs (eta / d_out and 1 / d_out) and of the initial scale, (1 + alpha^2) / 2.
-All raise ValueError if the setting has weight decay or label noise, or lies where the form does not exist.
+All raise ValueError if the setting has weight decay or label noise, or lies where the form does
+not exist.
 """
 
 from __future__ import annotations

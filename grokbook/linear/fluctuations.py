@@ -8,7 +8,6 @@ Without weight decay; the fluctuations of the spectrum itself, smaller by 1/d_in
 from __future__ import annotations
 
 import numpy as np
-
 from scipy.special import gammainc
 
 from grokbook import validate
@@ -70,16 +69,18 @@ def time_spread(setting: LinearSetting, step: float, slope: float, *, part: str)
 
 
 def effective_outputs(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
-    """Number of independent errors of a sample, d_out / (1 + (d_out + 1) / K), train and test.
+    """Number of independent errors of a sample, of the training set and of fresh ones (by us).
 
-    With K modes carrying the loss, the d_out errors of a sample share them and are not
-    independent.  The squared error then has the mean and variance of a chi-squared variable with
-    fewer degrees of freedom (derived by us).  Shapes (n_steps,); d_out where K >> d_out.
+    The d_out errors of a sample share the K modes that carry the loss and are not independent.  The
+    squared error then has the mean and variance of a chi-squared variable with fewer degrees of
+    freedom, 1 / d_eff = 1 / d_out + (1 + 1 / d_out) / K for a fresh sample.  Training samples are
+    rows of one matrix with orthonormal columns, which takes 1 / n_train off the right-hand side.
+    Shapes (n_steps,); d_out where K >> d_out.
     """
-    outputs = setting.d_out
-    return tuple(
-        outputs / (1 + (outputs + 1) / modes) for modes in effective_modes(setting, step)
-    )
+    train, test = effective_modes(setting, step)
+    alone = 1 / setting.d_out
+    shared_train = (1 + alone) / train - 1 / setting.n_train
+    return 1 / (alone + shared_train), 1 / (alone + (1 + alone) / test)
 
 
 def finite_size_curves(setting: LinearSetting, step) -> Curves:

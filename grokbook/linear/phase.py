@@ -54,6 +54,7 @@ def crossing_maps(
 
     Agrees with ``theory.crossing_times`` to 1e-6 at each grid point; raises as :func:`delay_map`.
     """
+    validate.number("level", level, above=0, below=1)
     grid = _grid(setting, axes)
     shape = grid["d_out"].shape
     ratio, decay, d_out = (grid[name].ravel() for name in _AXES)

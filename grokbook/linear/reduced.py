@@ -102,6 +102,8 @@ def _correct(setting, vectors, n_samples, rng, *, haar):
     if haar:
         directions, triangle = np.linalg.qr(directions)
         directions *= np.sign(np.diag(triangle))
+    # Counting needs single precision at most, and it is the bulk of the work for many outputs.
+    directions, stacked = directions.astype(np.float32), stacked.astype(np.float32)
     bound = setting.accuracy_threshold * d_out
     return np.array(
         [

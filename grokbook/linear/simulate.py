@@ -85,9 +85,10 @@ def trajectory(
     """Exact training runs, one a seed, from one eigendecomposition each (LE Eqs. 3-5, 31).
 
     Losses are exact at every step for the drawn data; the train loss is that on the (noisy) labels,
-    the test loss the population's on clean ones.  The train accuracy is the fraction of the run's own training samples that are correct, the test accuracy
-    that of ``n_test`` fresh samples, the same at every step.  (Fresh inputs are isotropic, so only
-    their coordinates along the directions that D(t) takes are drawn: the law is the same.)
+    the test loss the population's on clean ones.  The train accuracy is the fraction of the run's
+    own training samples that are correct, the test accuracy that of ``n_test`` fresh samples, the
+    same at every step.  (Fresh inputs are isotropic, so only their coordinates along the directions
+    that D(t) takes are drawn: the law is the same.)
 
     Parameters
     ----------
@@ -124,9 +125,9 @@ def trajectory(
 def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N_TEST) -> Curves:
     """One run by the plain loop D <- (I - 2 eta Sigma / d_out) D - (eta gamma / d_out) (D + T).
 
-    LE Eq. 3, with the covariance formed once and the label noise's part of the gradient added.  The check on ``trajectory(..., method="steps")``:
-    the same draw, hence the same losses and train accuracy up to rounding; its test samples are
-    drawn in full and are others.
+    LE Eq. 3, with the covariance formed once and the label noise's part of the gradient added.  The
+    check on ``trajectory(..., method="steps")``: the same draw, hence the same losses and train
+    accuracy up to rounding; its test samples are drawn in full and are others.
 
     Parameters
     ----------

@@ -53,9 +53,7 @@ def rotate(data: Draw) -> Draw:
     """The same draw in the basis of the eigenvectors of its training covariance."""
     covariance = data.inputs.T @ data.inputs / len(data.inputs)
     eigenvalue, basis = np.linalg.eigh(covariance)
-    student, teacher = (
-        (basis.T @ first, second) for first, second in (data.student, data.teacher)
-    )
+    student, teacher = ((basis.T @ first, second) for first, second in (data.student, data.teacher))
     return Draw(data.inputs @ basis, student, teacher, np.maximum(eigenvalue, 0.0))
 
 
@@ -64,7 +62,7 @@ def trajectory(
     step,
     seeds: Iterable[int],
     *,
-    stride: float = 100.0,
+    stride: float | None = None,
     n_test: int = N_TEST,
 ) -> Curves:
     """Train one network a seed by full-batch gradient descent (LE Eq. 38, Fig. 5).
@@ -75,10 +73,11 @@ def trajectory(
     step : (n_steps,) array
         Steps of size ``learning_rate`` at which to record, non-negative and increasing.
     seeds : iterable of int
-    stride : float
-        Steps taken in one update, >= 1: the gradient moves little over 1 / learning_rate of them,
-        so that a hundred give the same curve.  An update is never longer than 2 % of the time
-        passed or one step.  1 is plain gradient descent and needs whole steps.
+    stride : float, optional
+        Steps taken in one update, >= 1; :func:`longest_stride` by default.  Steps are so small
+        against the time in which the gradient changes that hundreds at once give the same curve.
+        An update is never longer than 2 % of the time passed or one step.  1 is plain gradient
+        descent and needs whole steps.
     n_test : int
         Number of fresh samples behind the test accuracy (and, for tanh, the test loss).
 
@@ -94,7 +93,7 @@ def trajectory(
     """
     step = validate.steps("step", step)
     validate.count("n_test", n_test)
-    _require_stride(setting, step, stride)
+    stride = _checked_stride(setting, step, stride)
     run = {"linear": _linear_run, "tanh": _tanh_run}[setting.activation]
     seeds = [validate.count("seeds", seed, at_least=0) for seed in seeds]
     if not seeds:
@@ -104,7 +103,7 @@ def trajectory(
 
 
 def linear_layers(
-    setting: TwoLayerSetting, step, data: Draw, *, stride: float = 100.0
+    setting: TwoLayerSetting, step, data: Draw, *, stride: float | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Both layers of a linear student at each step, from a rotated draw.
 
@@ -116,7 +115,7 @@ def linear_layers(
     if data.eigenvalue is None:
         raise ValueError("data.eigenvalue = None: must be a draw rotated into its eigenvectors")
     step = validate.steps("step", step)
-    _require_stride(setting, step, stride)
+    stride = _checked_stride(setting, step, stride)
     (first, second), teacher = data.student, data.teacher[0] @ data.teacher[1]
     weight = 2 / setting.d_out * data.eigenvalue[:, None]
     now = 0.0
@@ -196,19 +195,28 @@ def _updates(now, target, stride):
     """Lengths, in steps, of the updates from ``now`` to ``target``: all alike."""
     longest = min(stride, max(1.0, _GROWTH * now))
     count = int(np.ceil((target - now) / longest - 1e-9))
-    return [(target - now) / count] * count if count else []
+    return [float(target - now) / count] * count if count else []
 
 
-def _require_stride(setting, step, stride):
-    """Raise unless the updates are at least a step long and small enough to converge."""
-    validate.number("stride", stride, at_least=1)
-    if stride == 1 and np.any(step != np.floor(step)):
-        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
+def longest_stride(setting: TwoLayerSetting) -> float:
+    """Largest number of steps in one update that is sure to converge, from the initial layers.
+
+    Half of 1 / (rate of the largest mode), so that the update shrinks it and does not overshoot.
+    """
     # Largest eigenvalues of the covariance and of S1^T S1 (and, no larger, S0^T S0) at the start.
     wide = (1 + np.sqrt(setting.aspect_ratio)) ** 2
     kernel = (1 + np.sqrt(setting.d_out / setting.d_hidden)) ** 2 / (2 * setting.d_out)
-    largest = 0.5 * setting.d_out / (setting.learning_rate * wide * kernel)
-    if stride > largest:
-        raise ValueError(
-            f"stride = {stride:g}: must be at most {largest:.4g} here, or the descent may diverge"
-        )
+    return float(0.5 * setting.d_out / (setting.learning_rate * wide * kernel))
+
+
+def _checked_stride(setting, step, stride):
+    """The stride to use; raise unless it is at least one step and sure to converge."""
+    longest = longest_stride(setting)
+    if stride is None:
+        return max(1.0, longest)
+    validate.number("stride", stride, at_least=1)
+    if stride == 1 and np.any(step != np.floor(step)):
+        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
+    if stride > longest:
+        raise ValueError(f"stride = {stride:g}: must be at most {longest:.4g} here, to converge")
+    return stride
