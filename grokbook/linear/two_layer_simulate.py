@@ -192,10 +192,11 @@ def _correct(setting, errors):
 
 
 def _updates(now, target, stride):
-    """Lengths, in steps, of the updates from ``now`` to ``target``: all alike."""
-    longest = min(stride, max(1.0, _GROWTH * now))
-    count = int(np.ceil((target - now) / longest - 1e-9))
-    return [float(target - now) / count] * count if count else []
+    """Lengths, in steps, of the updates from ``now`` to ``target``."""
+    while target - now > 1e-9 * target:
+        length = float(min(stride, max(1.0, _GROWTH * now), target - now))
+        yield length
+        now += length
 
 
 def longest_stride(setting: TwoLayerSetting) -> float:
