@@ -1,8 +1,10 @@
 """Theory of paper LE against independent numerics, closed forms and the numbers of the paper."""
 
 import math
+import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
@@ -448,3 +450,13 @@ CRITICAL = LinearSetting(1.0)
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_level_table_of_how_to_read():
+    """The numbers typed on the page are those of the theory."""
+    page = (Path(__file__).resolve().parents[1] / "book" / "how-to-read.md").read_text("utf-8")
+    for level in (0.6, 0.95, 0.999):
+        memorised, generalised = theory.crossing_times(LinearSetting(0.9), level)
+        difference = f"{round(generalised - memorised, -2):,.0f}"
+        ratio = f"{np.log10(generalised / memorised):.2f}"
+        assert re.search(rf"^\| {level:g}0? +\| {difference} \| {ratio} \|$", page, re.MULTILINE)
