@@ -1,4 +1,4 @@
-/* What the theme leaves without a name, or out of the keyboard's reach. */
+/* What the theme leaves without a name, out of the keyboard's reach, or pale on paper. */
 
 /* Names that contain the text which the button or summary shows. */
 function nameControls() {
@@ -23,7 +23,8 @@ function markReferences() {
 
 /* A box that scrolls sideways can be scrolled with the arrow keys. */
 function reachScrollers() {
-  for (const box of document.querySelectorAll(".pst-scrollable-table-container, .claim, div.math")) {
+  const boxes = ".pst-scrollable-table-container, .claim, div.math, .bd-content figure";
+  for (const box of document.querySelectorAll(boxes)) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
     } else {
@@ -32,8 +33,22 @@ function reachScrollers() {
   }
 }
 
+/* Paper is white. */
+function printInLight() {
+  const page = document.documentElement.dataset;
+  let theme = page.theme;
+  window.addEventListener("beforeprint", () => {
+    theme = page.theme;
+    page.theme = "light";
+  });
+  window.addEventListener("afterprint", () => {
+    page.theme = theme;
+  });
+}
+
 document.addEventListener("DOMContentLoaded", nameControls);
 document.addEventListener("DOMContentLoaded", markReferences);
+document.addEventListener("DOMContentLoaded", printInLight);
 window.addEventListener("load", () => {
   reachScrollers();
   window.MathJax?.startup?.promise?.then(reachScrollers);
