@@ -80,7 +80,7 @@ def frozen_losses(
 
 
 def half_norm_rate(setting: TwoLayerSetting, eigenvalue, student, teacher) -> float:
-    """dh/dt per step, h half the squared norm of both layers: -(4 eta / d_out) Tr[S^T Sigma (S - T)].
+    """dh/dt per step of the half squared norm: -(4 eta / d_out) Tr[S^T Sigma (S - T)].
 
     Corrects LE Eq. 18, which prints 8 eta without trace and without 1 / d_out.  ``student`` and
     ``teacher`` are the maps S = S0 S1 and T, (d_in, d_out), in the basis of the eigenvectors of
