@@ -128,6 +128,21 @@ def normalised(notebook):
     return problems
 
 
+def stores_say_their_provenance(notebook):
+    """Each loaded store shows its note, which differs between versions and is not compared."""
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    notes = [
+        cell.source
+        for cell in code_cells(notebook)
+        if "nbval-ignore-output" in cell.metadata.get("tags", [])
+    ]
+    return [
+        f"{name} = store.load(...) without print({name}.note) in a cell that nbval ignores"
+        for name in re.findall(r"^(\w+) = store\.load\(", code, re.MULTILINE)
+        if f"print({name}.note)" not in notes
+    ]
+
+
 def has_the_template(notebook):
     """Title, what it costs, exercises with folded solutions, and an account at the end."""
     text = prose(notebook)
@@ -170,6 +185,7 @@ GUARDS = (
     figures_are_described,
     within_size,
     normalised,
+    stores_say_their_provenance,
     has_the_template,
     opens_on_colab,
 )

@@ -219,3 +219,13 @@ def test_an_edited_theory_constant_turns_the_theory_tests_red(tmp_path):
     )
     assert run.returncode == 1, run.stdout
     assert "1 failed" in run.stdout
+
+
+def test_a_store_without_its_provenance_is_seen():
+    code = nbformat.v4.new_code_cell('kept = store.load("a-run")')
+    notebook = nbformat.v4.new_notebook(cells=[code])
+    assert guards.stores_say_their_provenance(notebook) != []
+    shown = nbformat.v4.new_code_cell("print(kept.note)")
+    shown.metadata["tags"] = ["nbval-ignore-output"]
+    notebook.cells.append(shown)
+    assert guards.stores_say_their_provenance(notebook) == []
