@@ -39,6 +39,8 @@ class Benchmark:
     limit : callable
         Given the median CPU seconds of the fast path, says in a sentence how far it is from what
         the machine allows.
+    units : pair of int
+        How many like items the fast and the obvious way each work through; the ratio is per item.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Benchmark:
     floor: float
     aim: float
     limit: Callable[[float], str]
+    units: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,9 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """How many times faster the fast path is."""
-        return self.obvious / self.fast
+        """How many times faster the fast path is, per item."""
+        fast_items, obvious_items = self.benchmark.units
+        return self.obvious / self.fast * fast_items / obvious_items
 
     def failures(self) -> list[str]:
         """What is missed, one line each."""

@@ -1,5 +1,5 @@
 """Grokking in linear estimators (paper LE): one setting, its exact theory, its simulation."""
 
-from grokbook.linear.setting import LinearSetting
+from grokbook.linear.setting import LinearSetting, TwoLayerSetting
 
-__all__ = ["LinearSetting"]
+__all__ = ["LinearSetting", "TwoLayerSetting"]

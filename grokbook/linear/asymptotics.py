@@ -2,7 +2,8 @@
 
 Each takes the setting and the steps as ``grokbook.linear.theory.losses`` does and carries the
 factors of several outputs (eta / d_out and 1 / d_out) and of the initial scale, (1 + alpha^2) / 2.
-All raise ValueError if the setting has weight decay or lies where the form does not exist.
+All raise ValueError if the setting has weight decay or label noise, or lies where the form does
+not exist.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from grokbook.linear.theory import loss_level
 
 
 def _initial_loss(setting):
-    """L(0) = (1 + alpha^2) / (2 d_out); raise unless there is no weight decay."""
-    if setting.weight_decay:
-        raise ValueError(f"weight_decay = {setting.weight_decay:g}: must be 0 for this form")
+    """L(0) = (1 + alpha^2) / (2 d_out); raise if there is weight decay or label noise."""
+    for name in ("weight_decay", "label_noise"):
+        if value := getattr(setting, name):
+            raise ValueError(f"{name} = {value:g}: must be 0 for this form")
     return (1 + setting.init_scale**2) / (2 * setting.d_out)
 
 

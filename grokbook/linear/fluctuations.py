@@ -8,8 +8,11 @@ Without weight decay; the fluctuations of the spectrum itself, smaller by 1/d_in
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import gammainc
 
 from grokbook import validate
+from grokbook.curves import Curves
+from grokbook.linear import theory
 from grokbook.linear.setting import LinearSetting
 from grokbook.linear.spectrum import spectral_nodes
 
@@ -23,10 +26,11 @@ def effective_modes(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     ValueError
-        If the setting has weight decay or the steps are invalid.
+        If the setting has weight decay or label noise, or the steps are invalid.
     """
-    if setting.weight_decay:
-        raise ValueError(f"weight_decay = {setting.weight_decay:g}: must be 0 here")
+    for name in ("weight_decay", "label_noise"):
+        if value := getattr(setting, name):
+            raise ValueError(f"{name} = {value:g}: must be 0 here")
     s = 4 * setting.learning_rate * validate.steps("step", step) / setting.d_out
     nodes, weights = spectral_nodes(setting.aspect_ratio, 1 / max(1.0, 2 * s[-1]))
 
@@ -62,3 +66,32 @@ def time_spread(setting: LinearSetting, step: float, slope: float, *, part: str)
     if not validate.number("slope", slope):
         raise ValueError("slope = 0: must not be 0")
     return float(loss_spread(setting, [step])[part == "test"][0] / abs(slope))
+
+
+def effective_outputs(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
+    """Number of independent errors of a sample, of the training set and of fresh ones (by us).
+
+    The d_out errors of a sample share the K modes that carry the loss and are not independent.  The
+    squared error then has the mean and variance of a chi-squared variable with fewer degrees of
+    freedom, 1 / d_eff = 1 / d_out + (1 + 1 / d_out) / K for a fresh sample.  Training samples are
+    rows of one matrix with orthonormal columns, which takes 1 / n_train off the right-hand side.
+    Shapes (n_steps,); d_out where K >> d_out.
+    """
+    train, test = effective_modes(setting, step)
+    alone = 1 / setting.d_out
+    shared_train = (1 + alone) / train - 1 / setting.n_train
+    return 1 / (alone + shared_train), 1 / (alone + (1 + alone) / test)
+
+
+def finite_size_curves(setting: LinearSetting, step) -> Curves:
+    """Mean curves whose accuracies allow for finite d_in (LE Eq. 13, corrected by us).
+
+    P(d_eff / 2, d_eff epsilon / (2 L)) with d_eff of :func:`effective_outputs` in place of d_out;
+    the losses are those of ``theory.losses``.  Raises as :func:`effective_modes`.
+    """
+    losses = theory.losses(setting, step)
+    accuracies = [
+        gammainc(outputs / 2, outputs * setting.accuracy_threshold / (2 * loss))
+        for outputs, loss in zip(effective_outputs(setting, step), losses, strict=True)
+    ]
+    return Curves(step, *losses, *accuracies)

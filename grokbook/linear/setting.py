@@ -30,6 +30,9 @@ class LinearSetting:
         (``torch.optim.SGD(weight_decay=g)`` subtracts eta g S: gamma = g d_out.)
     init_scale : float
         alpha >= 0: the initial student is alpha times the draw described above.
+    label_noise : float
+        sigma >= 0: standard deviation of the noise on each training label, drawn once and kept.
+        Test labels are clean.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class LinearSetting:
     accuracy_threshold: float = 1e-3
     weight_decay: float = 0.0
     init_scale: float = 1.0
+    label_noise: float = 0.0
 
     def __post_init__(self):
         validate.number("aspect_ratio", self.aspect_ratio, above=0)
@@ -53,6 +57,61 @@ class LinearSetting:
         validate.number("accuracy_threshold", self.accuracy_threshold, above=0)
         validate.number("weight_decay", self.weight_decay, at_least=0)
         validate.number("init_scale", self.init_scale, at_least=0)
+        validate.number("label_noise", self.label_noise, at_least=0)
+        validate.count("n_train", self.n_train)
+
+    @property
+    def n_train(self) -> int:
+        """Number of training samples N = d_in / lambda, rounded."""
+        return round(self.d_in / self.aspect_ratio)
+
+
+@dataclass(frozen=True)
+class TwoLayerSetting:
+    """A two-layer student learns a two-layer teacher of the same shape (LE, Section 4).
+
+    The student computes phi(x S0) S1 with S0 of shape (d_in, d_hidden) and S1 of shape
+    (d_hidden, d_out); the teacher likewise.  Entries of each layer are Gaussian of variance
+    1 / (2 fan_in fan_out).  The loss is the mean squared error over samples and outputs.
+
+    Attributes
+    ----------
+    aspect_ratio : float
+        lambda = d_in / n_train > 0.
+    d_in, d_hidden, d_out : int
+        Widths.
+    activation : {"linear", "tanh"}
+        phi(z) = z, or phi(z) = tanh(gain z) / gain.
+    gain : float
+        > 0; how far into its curved range tanh is driven.  Without effect on "linear".
+    learning_rate : float
+        eta_0 > 0, per gradient-descent step.
+    accuracy_threshold : float
+        epsilon > 0: a sample counts as correct if its squared error per output is below it.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range.
+    """
+
+    aspect_ratio: float
+    d_in: int = 1000
+    d_hidden: int = 50
+    d_out: int = 5
+    activation: str = "linear"
+    gain: float = 1.0
+    learning_rate: float = 0.01
+    accuracy_threshold: float = 1e-4
+
+    def __post_init__(self):
+        validate.number("aspect_ratio", self.aspect_ratio, above=0)
+        for name in ("d_in", "d_hidden", "d_out"):
+            validate.count(name, getattr(self, name))
+        validate.choice("activation", self.activation, ("linear", "tanh"))
+        validate.number("gain", self.gain, above=0)
+        validate.number("learning_rate", self.learning_rate, above=0)
+        validate.number("accuracy_threshold", self.accuracy_threshold, above=0)
         validate.count("n_train", self.n_train)
 
     @property

@@ -25,31 +25,39 @@ _DROPPED = 1e-13  # relative size of the time dependence that the accuracies lea
 
 @dataclass(frozen=True)
 class TeacherStudent:
-    """One draw: inputs (n_train, d_in), teacher and initial student, both (d_in, d_out)."""
+    """One draw: inputs (n_train, d_in), teacher and initial student, both (d_in, d_out).
+
+    ``noise`` (n_train, d_out) is what the training labels have on top of the teacher's.
+    """
 
     inputs: np.ndarray
     teacher: np.ndarray
     student: np.ndarray
+    noise: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Modes:
     """A draw in eigenvectors of the training covariance, complete for all that moves in training.
 
-    eigenvalue (n_modes,), basis (d_in, n_modes); student and teacher are (n_modes, d_out).
+    eigenvalue (n_modes,), basis (d_in, n_modes); student, teacher and fitted are (n_modes, d_out).
+    ``fitted`` is the map of least squares on the training labels minus the teacher: 0 without
+    label noise.
     """
 
     eigenvalue: np.ndarray
     basis: np.ndarray
     student: np.ndarray
     teacher: np.ndarray
+    fitted: np.ndarray
 
 
 def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
     """Draw teacher, student and training inputs (LE Section 2; all entries independent Gaussian).
 
     Inputs have variance 1, teacher and student entries 1 / (2 d_in d_out), the student's times
-    ``init_scale`` squared.  The draw depends on the setting and the seed only.
+    ``init_scale`` squared; label noise has standard deviation ``label_noise``.  The draw depends
+    on the setting and the seed only.
 
     Raises
     ------
@@ -61,7 +69,9 @@ def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
     spread = (2 * setting.d_in * setting.d_out) ** -0.5
     teacher = spread * rng.standard_normal(shape)
     student = setting.init_scale * spread * rng.standard_normal(shape)
-    return TeacherStudent(rng.standard_normal((setting.n_train, setting.d_in)), teacher, student)
+    inputs = rng.standard_normal((setting.n_train, setting.d_in))
+    noise = setting.label_noise * rng.standard_normal((setting.n_train, setting.d_out))
+    return TeacherStudent(inputs, teacher, student, noise)
 
 
 def trajectory(
@@ -74,10 +84,11 @@ def trajectory(
 ) -> Curves:
     """Exact training runs, one a seed, from one eigendecomposition each (LE Eqs. 3-5, 31).
 
-    Losses are exact at every step for the drawn data; the test loss is the population's.  The train
-    accuracy is the fraction of the run's own training samples that are correct, the test accuracy
-    that of ``n_test`` fresh samples, the same at every step.  (Fresh inputs are isotropic, so only
-    their coordinates along the directions that D(t) takes are drawn: the law is the same.)
+    Losses are exact at every step for the drawn data; the train loss is that on the (noisy) labels,
+    the test loss the population's on clean ones.  The train accuracy is the fraction of the run's
+    own training samples that are correct, the test accuracy that of ``n_test`` fresh samples, the
+    same at every step.  (Fresh inputs are isotropic, so only their coordinates along the directions
+    that D(t) takes are drawn: the law is the same.)
 
     Parameters
     ----------
@@ -114,9 +125,9 @@ def trajectory(
 def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N_TEST) -> Curves:
     """One run by the plain loop D <- (I - 2 eta Sigma / d_out) D - (eta gamma / d_out) (D + T).
 
-    LE Eq. 3, with the covariance formed once.  The check on ``trajectory(..., method="steps")``:
-    the same draw, hence the same losses and train accuracy up to rounding; its test samples are
-    drawn in full and are others.
+    LE Eq. 3, with the covariance formed once and the label noise's part of the gradient added.  The
+    check on ``trajectory(..., method="steps")``: the same draw, hence the same losses and train
+    accuracy up to rounding; its test samples are drawn in full and are others.
 
     Parameters
     ----------
@@ -143,13 +154,14 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
     rate = setting.learning_rate / setting.d_out
     pull = rate * setting.weight_decay
     update = (1 - pull) * np.eye(setting.d_in) - 2 * rate * covariance
+    push = 2 * rate / setting.n_train * (data.inputs.T @ data.noise) - pull * data.teacher
     difference, now, recorded = data.student - data.teacher, 0, []
     for target in step:
         for _ in range(now, int(target)):
-            difference = update @ difference - pull * data.teacher
+            difference = update @ difference + push
         now = int(target)
         recorded.append(difference)
-    train = [np.sum((data.inputs @ one) ** 2) / setting.n_train for one in recorded]
+    train = [np.mean(np.sum((data.inputs @ one - data.noise) ** 2, axis=1)) for one in recorded]
     test = [np.sum(one**2) for one in recorded]
     parts = np.stack(recorded, axis=-1)
     fresh = _test_generator(seed).standard_normal((n_test, setting.d_in))
@@ -158,7 +170,7 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
         step,
         np.array(train) / setting.d_out,
         np.array(test) / setting.d_out,
-        _fraction_correct(setting, data.inputs, parts, factors),
+        _fraction_correct(setting, data.inputs, parts, factors, noise=data.noise),
         _fraction_correct(setting, fresh, parts, factors),
     )
 
@@ -199,10 +211,11 @@ def _decompose(data: TeacherStudent) -> _Modes:
     """
     n_train, d_in = data.inputs.shape
     both = np.hstack([data.student, data.teacher])
+    pull = data.inputs.T @ data.noise / n_train
     if n_train >= d_in:
         eigenvalue, basis = np.linalg.eigh(data.inputs.T @ data.inputs / n_train)
         eigenvalue = np.maximum(eigenvalue, 0.0)
-        coordinates = basis.T @ both
+        coordinates, pulled = basis.T @ both, basis.T @ pull
     else:
         eigenvalue, left = np.linalg.eigh(data.inputs @ data.inputs.T / n_train)
         basis = data.inputs.T @ left
@@ -211,9 +224,11 @@ def _decompose(data: TeacherStudent) -> _Modes:
         # A rank-deficient remainder gives spare columns, whose coordinates are 0.
         null, rest = np.linalg.qr(both - basis @ coordinates)
         eigenvalue = np.append(np.maximum(eigenvalue, 0.0), np.zeros(null.shape[1]))
+        pulled = np.vstack([basis.T @ pull, np.zeros((null.shape[1], pull.shape[1]))])
         basis, coordinates = np.hstack([basis, null]), np.vstack([coordinates, rest])
+    fitted = pulled / np.where(eigenvalue, eigenvalue, 1.0)[:, None]
     d_out = data.student.shape[1]
-    return _Modes(eigenvalue, basis, coordinates[:, :d_out], coordinates[:, d_out:])
+    return _Modes(eigenvalue, basis, coordinates[:, :d_out], coordinates[:, d_out:], fitted)
 
 
 def _kept(setting, eigenvalue, step, method):
@@ -229,31 +244,38 @@ def _run(setting, step, seed, method, n_test):
     data = draw(setting, seed)
     modes = _decompose(data)
     kept = _kept(setting, modes.eigenvalue, step, method)
-    # D(t) = kept(t) * start - bias, mode by mode: the bias g T / (nu + g) is what decay leaves.
+    # Noisy labels are those of another teacher, the map that fits them best, plus a remainder.
+    # S(t) - target = kept(t) * start - bias, mode by mode; the bias is what decay leaves.
+    target = modes.teacher + modes.fitted
     shift = setting.weight_decay / 2
     share = shift / (modes.eigenvalue + shift) if shift else np.zeros_like(modes.eigenvalue)
-    bias = share[:, None] * modes.teacher
-    start = modes.student - modes.teacher + bias
-    products = [np.sum(a * b, axis=1) for a, b in ((start, start), (start, bias), (bias, bias))]
-    train, test = (_quadratic(kept, products, w) for w in (modes.eigenvalue, np.ones_like(share)))
+    bias = share[:, None] * target
+    start = modes.student - target + bias
+    train = _quadratic(kept, start, bias, modes.eigenvalue)
+    learnable = np.sum(modes.eigenvalue[:, None] * modes.fitted**2)
+    remainder = max(0.0, np.sum(data.noise**2) / setting.n_train - learnable)
+    bias = bias - modes.fitted  # from here on seen from the true teacher
+    test = _quadratic(kept, start, bias, np.ones_like(share))
 
     shapes, factors = _separate(kept)
     moving = shapes[:, None, :] * start[:, :, None]
     parts = np.concatenate([moving, -bias[:, :, None]], axis=2)
     factors = np.vstack([factors, np.ones(step.size)])
-    rng = _test_generator(seed)
+    rng, noise = _test_generator(seed), data.noise if setting.label_noise else None
     return (
-        train / setting.d_out,
+        (train + remainder) / setting.d_out,
         test / setting.d_out,
-        _fraction_correct(setting, data.inputs, parts, factors, modes.basis),
+        _fraction_correct(setting, data.inputs, parts, factors, modes.basis, noise),
         _fraction_correct(setting, *_isotropic(parts, n_test, rng), factors),
     )
 
 
-def _quadratic(kept, products, weight):
-    """Sum over modes of weight * (kept * start - bias)^2 at each step."""
-    start, cross, bias = products
-    return (weight * start) @ kept**2 - 2 * (weight * cross) @ kept + weight @ bias
+def _quadratic(kept, start, bias, weight):
+    """Sum over modes and outputs of weight * (kept * start - bias)^2 at each step."""
+    square, cross, rest = (
+        weight * np.sum(a * b, axis=1) for a, b in ((start, start), (start, bias), (bias, bias))
+    )
+    return square @ kept**2 - 2 * cross @ kept + rest.sum()
 
 
 def _separate(kept):
@@ -277,11 +299,12 @@ def _isotropic(parts, n_test, rng):
     return rng.standard_normal((n_test, parts.shape[0])), parts
 
 
-def _fraction_correct(setting, inputs, parts, factors, basis=None):
+def _fraction_correct(setting, inputs, parts, factors, basis=None, noise=None):
     """Fraction of samples whose squared error per output is below the threshold; (n_steps,).
 
     inputs (n_samples, d); D(t) = sum_k parts[..., k] factors[k, t], parts (d, d_out, k), given in
-    ``basis`` (d_in, d) where there is one.  Works through outputs and samples in blocks.
+    ``basis`` (d_in, d) where there is one; ``noise`` (n_samples, d_out) is that of the labels.
+    Works through outputs and samples in blocks.
     """
     n_samples, n_steps, rank = inputs.shape[0], factors.shape[1], factors.shape[0]
     squared = np.zeros((n_samples, n_steps))
@@ -294,5 +317,7 @@ def _fraction_correct(setting, inputs, parts, factors, basis=None):
         for row in range(0, n_samples, height):
             path = errors[row : row + height].reshape(-1, rank) @ factors
             path = path.reshape(-1, outputs, n_steps)
+            if noise is not None:
+                path = path - noise[row : row + height, first : first + outputs, None]
             squared[row : row + height] += np.einsum("iot,iot->it", path, path)
     return np.mean(squared < setting.accuracy_threshold * setting.d_out, axis=0)
