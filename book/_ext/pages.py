@@ -80,7 +80,7 @@ def write_scoreboard(found: dict[str, dict]) -> None:
     for paper in sorted({claim.paper for claim in claims.ledgers().values()}):
         rows = [claim for claim in claims.ledgers().values() if claim.paper == paper]
         lines = ["| claim | statement | verdict | measured |", "|---|---|---|---|"]
-        for claim in sorted(rows, key=lambda one: one.id):
+        for claim in sorted(rows, key=lambda one: (one.id.startswith("GB"), one.id)):
             record = found.get(claim.id)
             link = box_link(claim, claim.id) if record else claim.id
             value = measured(record) if record else claim.reason
