@@ -20,11 +20,8 @@ CORRECTIONS = {
 def checks():
     """(claim id, chapter, record) of every box in the committed chapters."""
     for name, chapter in CHAPTERS.items():
-        for cell in chapter.code_cells:
-            for output in cell.outputs:
-                record = output.get("metadata", {}).get("grokbook", {}).get("claim")
-                if record:
-                    yield record["id"], name, record
+        for record, _ in pages.boxes(chapter.notebook):
+            yield record["id"], name, record
 
 
 def test_every_row_has_exactly_one_check_and_every_check_a_row():
@@ -48,12 +45,9 @@ def test_stored_records_support_the_present_verdicts():
 
 def test_boxes_show_what_the_ledger_says():
     for name, chapter in CHAPTERS.items():
-        for cell in chapter.code_cells:
-            for output in cell.outputs:
-                record = output.get("metadata", {}).get("grokbook", {}).get("claim")
-                if record:
-                    box = claims._box(LEDGER[record["id"]], record["results"])
-                    assert output["data"]["text/html"] == box, (name, record["id"])
+        for record, output in pages.boxes(chapter.notebook):
+            box = claims._box(LEDGER[record["id"]], record["results"])
+            assert output["data"]["text/html"] == box, (name, record["id"])
 
 
 @pytest.mark.parametrize("paper", sorted({claim.paper for claim in LEDGER.values()}))
