@@ -1,0 +1,214 @@
+"""Losses: value and gradient of each sample in closed form, and what floating point does to them.
+
+A loss is an ``nn.Module``: called on logits and labels it returns the mean, for autograd and any
+torch optimiser.  ``terms`` returns the same in closed form, with the bookkeeping of collapse.
+
+A sample has *collapsed* when the sum in the denominator equals its largest term in floating point:
+the small terms are absorbed, the loss is exactly 0, and so is the gradient of the largest logit
+(NS Section 2.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from grokbook import validate
+
+DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Loss of each sample and its gradient.
+
+    Attributes
+    ----------
+    value : (n_samples,) tensor
+        Nats, in the dtype of the loss.
+    gradient : (n_samples, n_classes) tensor
+        Of each sample's own loss with respect to its logits, in the dtype of the loss.
+    collapsed : (n_samples,) bool tensor or None
+        Whether the small terms were absorbed; None for a loss without a sum.
+    """
+
+    value: torch.Tensor
+    gradient: torch.Tensor
+    collapsed: torch.Tensor | None
+
+
+def stablemax(logits: torch.Tensor) -> torch.Tensor:
+    """StableMax, s(z_i) / sum_j s(z_j), s(z) = z + 1 for z >= 0, 1 / (1 - z) below (NS Eq. 7).
+
+    ``logits`` may have any leading axes; the last one is the classes.  It equals the softmax of
+    sign(z) log(1 + |z|) (NS Proposition 1).
+    """
+    magnitude = _magnitude(logits)
+    return magnitude / magnitude.sum(dim=-1, keepdim=True)
+
+
+def log_stablemax(logits: torch.Tensor) -> torch.Tensor:
+    """Logarithm of :func:`stablemax`, by the softmax form; keeps small probabilities."""
+    return functional.log_softmax(torch.sign(logits) * torch.log1p(logits.abs()), dim=-1)
+
+
+def _magnitude(logits: torch.Tensor) -> torch.Tensor:
+    # Both branches stay finite, so that autograd meets no 0 * inf.
+    grown = 1 + logits.abs()
+    return torch.where(logits >= 0, grown, 1 / grown)
+
+
+class _Loss(nn.Module):
+    """Mean over samples, by autograd; :meth:`terms` by hand."""
+
+    def __init__(self, dtype: str):
+        super().__init__()
+        validate.choice("dtype", dtype, tuple(DTYPES))
+        self.dtype = DTYPES[dtype]
+
+
+class CrossEntropy(_Loss):
+    """Softmax cross-entropy, computed in a chosen floating-point format (NS Eq. 3).
+
+    Parameters
+    ----------
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        Format of the loss; the network keeps its own.
+    complement : bool
+        Take the gradient of the right class as minus the sum of the others, and the loss as
+        log(1 + r) with r their ratio to it: exact where the usual form collapses.  It changes
+        :meth:`terms` only; autograd goes through torch's own log-softmax.
+    label_smoothing : float
+        In [0, 1): share of the target spread evenly over all classes (NS App. F).
+    temperature : float
+        > 0: logits are divided by it (NS App. F).
+    logit_penalty : float
+        >= 0: weight of the mean square of a sample's logits, added to its loss (NS App. C.1).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or complement is combined with label smoothing.
+    """
+
+    def __init__(
+        self,
+        dtype: str = "float32",
+        *,
+        complement: bool = False,
+        label_smoothing: float = 0.0,
+        temperature: float = 1.0,
+        logit_penalty: float = 0.0,
+    ):
+        validate.number("label_smoothing", label_smoothing, at_least=0, below=1)
+        validate.number("temperature", temperature, above=0)
+        validate.number("logit_penalty", logit_penalty, at_least=0)
+        if complement and label_smoothing:
+            raise ValueError("complement = True: must be False with label_smoothing > 0")
+        super().__init__(dtype)
+        self.complement, self.temperature = complement, temperature
+        self.label_smoothing, self.logit_penalty = label_smoothing, logit_penalty
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean loss in nats; a scalar tensor of the loss's dtype."""
+        z = logits.to(self.dtype)
+        log_p = functional.log_softmax(z / self.temperature, dim=-1)
+        right, even = functional.nll_loss(log_p, labels), -log_p.mean()
+        mixed = (1 - self.label_smoothing) * right + self.label_smoothing * even
+        return mixed + self.logit_penalty * z.square().mean()
+
+    def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
+        """Loss, gradient and collapse of each sample; see :class:`Terms`."""
+        z, column = logits.to(self.dtype), labels[:, None]
+        scaled = z if self.temperature == 1 else z / self.temperature
+        shifted = scaled - scaled.amax(dim=1, keepdim=True)
+        weight = shifted.exp()
+        total = weight.sum(dim=1, keepdim=True)
+        collapsed = total[:, 0] == 1
+        if self.complement:
+            value, gradient = _complement(weight, shifted.gather(1, column), column)
+        else:
+            smooth = self.label_smoothing
+            value = total.log() - (1 - smooth) * shifted.gather(1, column)
+            gradient = weight.div_(total)
+            if smooth:
+                value -= smooth * shifted.mean(dim=1, keepdim=True)
+                gradient -= smooth / z.shape[1]
+            gradient.scatter_add_(1, column, gradient.new_full(column.shape, smooth - 1))
+        if self.temperature != 1:
+            gradient /= self.temperature
+        if self.logit_penalty:
+            value += self.logit_penalty * z.square().mean(dim=1, keepdim=True)
+            gradient += 2 * self.logit_penalty / z.shape[1] * z
+        return Terms(value[:, 0], gradient, collapsed)
+
+
+class StableMaxCrossEntropy(_Loss):
+    """Cross-entropy of StableMax (NS Eqs. 7 and 8); the authors compute it in float64.
+
+    Its gradient is (q_k - 1[k = y]) / (1 + |z_k|) with q the StableMax probabilities.
+
+    Parameters
+    ----------
+    dtype, complement
+        As in :class:`CrossEntropy`.
+    """
+
+    def __init__(self, dtype: str = "float64", *, complement: bool = False):
+        super().__init__(dtype)
+        self.complement = complement
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean loss in nats; a scalar tensor of the loss's dtype."""
+        return functional.nll_loss(log_stablemax(logits.to(self.dtype)), labels)
+
+    def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
+        """Loss, gradient and collapse of each sample; see :class:`Terms`."""
+        z, column = logits.to(self.dtype), labels[:, None]
+        grown = z.abs().add_(1)
+        weight = torch.where(z >= 0, grown, 1 / grown)
+        total = weight.sum(dim=1, keepdim=True)
+        collapsed = total[:, 0] == weight.amax(dim=1)
+        right = weight.gather(1, column)
+        if self.complement:
+            value, gradient = _complement(weight, right.log(), column)
+        else:
+            value = total.log() - right.log()
+            gradient = weight.div_(total)
+            gradient.scatter_add_(1, column, gradient.new_full(column.shape, -1))
+        return Terms(value[:, 0], gradient.div_(grown), collapsed)
+
+
+class MeanSquare(_Loss):
+    """Mean squared distance between logits and the one-hot label, over classes (NS App. C.1)."""
+
+    def __init__(self, dtype: str = "float32"):
+        super().__init__(dtype)
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean loss; a scalar tensor of the loss's dtype."""
+        target = functional.one_hot(labels, logits.shape[-1]).to(self.dtype)
+        return functional.mse_loss(logits.to(self.dtype), target)
+
+    def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
+        """Loss and gradient of each sample; nothing collapses.  See :class:`Terms`."""
+        error = logits.to(self.dtype, copy=True)
+        error.scatter_add_(1, labels[:, None], error.new_full((len(labels), 1), -1))
+        return Terms(error.square().mean(dim=1), error.mul_(2 / error.shape[1]), None)
+
+
+def _complement(weight, log_right, column):
+    """Value and gradient from the sum of the wrong classes; ``weight`` is overwritten."""
+    right = weight.gather(1, column)
+    wrong = weight.scatter_(1, column, 0.0).sum(dim=1, keepdim=True)
+    total = wrong + right
+    value = torch.where(wrong < right, torch.log1p(wrong / right), total.log() - log_right)
+    return value, weight.div_(total).scatter_(1, column, -wrong / total)

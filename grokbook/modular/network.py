@@ -1,0 +1,257 @@
+"""The networks, as ordinary modules: MLP, one-layer transformer in Nanda's form and in the paper's.
+
+Pairs of symbols never become one-hot vectors: a layer on one-hot inputs is a sum of table rows.
+Each constructor takes a seed of its own and leaves torch's global generator alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from grokbook import validate
+
+ACTIVATIONS = {"relu": torch.relu, "square": torch.square}
+
+
+class MLP(nn.Module):
+    """Fully connected network, 2p -> width -> ... -> n_classes (NS Section 3).
+
+    The NS network is ``MLP(113, 113)``: two hidden layers of 200, ReLU, no biases.
+
+    Attributes
+    ----------
+    first : (2 p, width) parameter, or nn.Linear for vectors
+        For pairs: rows 0..p-1 serve the first symbol, rows p..2p-1 the second; the transpose of
+        the weight that ``nn.Linear`` has on joined one-hot vectors.
+    layers : nn.ModuleList of nn.Linear
+        The further hidden layers and the output layer.
+
+    Parameters
+    ----------
+    n_symbols : int
+        p; 0 for inputs that are vectors, which then need ``d_in``.
+    n_classes, width : int
+    depth : int
+        Number of hidden layers, at least 1.
+    bias : bool
+        Whether layers have biases (NS: for parity and Fig. 5b; tables never have one).
+    activation : {"relu", "square"}
+    init_scale : float
+        Factor > 0 on torch's default initial weights, uniform in +-1/sqrt(fan_in).
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or not exactly one of n_symbols and d_in is positive.
+    """
+
+    def __init__(
+        self,
+        n_symbols: int,
+        n_classes: int,
+        *,
+        width: int = 200,
+        depth: int = 2,
+        d_in: int = 0,
+        bias: bool = False,
+        activation: str = "relu",
+        init_scale: float = 1.0,
+        seed: int = 0,
+    ):
+        super().__init__()
+        for name, value in {"n_classes": n_classes, "width": width, "depth": depth}.items():
+            validate.count(name, value)
+        for name, value in {"n_symbols": n_symbols, "d_in": d_in}.items():
+            validate.count(name, value, at_least=0)
+        if (n_symbols > 0) == (d_in > 0):
+            raise ValueError(f"n_symbols, d_in = {n_symbols}, {d_in}: must be one 0, one positive")
+        validate.choice("activation", activation, tuple(ACTIVATIONS))
+        validate.number("init_scale", init_scale, above=0)
+        self.n_symbols, self.activation = n_symbols, activation
+        if n_symbols:
+            self.first = nn.Parameter(torch.empty(2 * n_symbols, width))
+        else:
+            self.first = nn.Linear(d_in, width, bias=bias)
+        widths = [width] * depth + [n_classes]
+        self.layers = nn.ModuleList(
+            nn.Linear(inner, outer, bias=bias) for inner, outer in itertools.pairwise(widths)
+        )
+        fan_in = [2 * n_symbols or d_in, *widths[:-1]]
+        _draw_uniform(self, fan_in, init_scale, seed)
+
+    def preactivation(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Input of the first activation; shape (n_samples, width)."""
+        if not self.n_symbols:
+            return self.first(inputs)
+        offset = torch.tensor([0, self.n_symbols])
+        return functional.embedding_bag(inputs + offset, self.first, mode="sum")
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits; shape (n_samples, n_classes)."""
+        hidden = self.preactivation(inputs)
+        for layer in self.layers:
+            hidden = layer(ACTIVATIONS[self.activation](hidden))
+        return hidden
+
+
+def _draw_uniform(network: MLP, fan_in: list[int], init_scale: float, seed: int) -> None:
+    """torch's default for nn.Linear: weights and biases uniform in +-1/sqrt(fan_in)."""
+    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    blocks = [network.first, *network.layers]
+    with torch.no_grad():
+        for block, fan in zip(blocks, fan_in, strict=True):
+            for weight in [block] if isinstance(block, nn.Parameter) else block.parameters():
+                bound = init_scale / math.sqrt(fan)
+                weight.uniform_(-bound, bound, generator=rng)
+
+
+class Transformer(nn.Module):
+    """One-layer transformer in Nanda's form: tokens a, b, "=", causal, no layer norm.
+
+    The answer is read at "=", and its residual stream is the only one anybody reads.  So the query
+    is one constant vector per head, keys and values are tables over symbols, and the MLP runs on
+    one position instead of three; see tests for the equality with the plain form.
+
+    Attributes
+    ----------
+    W_E : (p + 1, d_model); W_pos : (3, d_model); W_U : (d_model, p)
+    W_Q, W_K, W_V : (n_heads, d_model, d_head); W_O : (n_heads * d_head, d_model)
+    W_in, b_in, W_out, b_out : (d_model, d_mlp), (d_mlp,), (d_mlp, d_model), (d_model,)
+
+    Parameters
+    ----------
+    n_symbols : int
+        p; also the number of classes.
+    d_model, n_heads, d_mlp : int
+        128, 4 and 512 in Nanda et al. (2023); d_model must be a multiple of n_heads.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        n_symbols: int,
+        *,
+        d_model: int = 128,
+        n_heads: int = 4,
+        d_mlp: int = 512,
+        seed: int = 0,
+    ):
+        super().__init__()
+        sizes = {"n_symbols": n_symbols, "d_model": d_model, "n_heads": n_heads, "d_mlp": d_mlp}
+        for name, value in sizes.items():
+            validate.count(name, value)
+        if d_model % n_heads:
+            raise ValueError(f"d_model = {d_model}: must be a multiple of n_heads = {n_heads}")
+        d_head = d_model // n_heads
+        rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+
+        def normal(*shape, width):
+            return nn.Parameter(torch.randn(*shape, generator=rng) / math.sqrt(width))
+
+        self.n_symbols = n_symbols
+        self.W_E = normal(n_symbols + 1, d_model, width=d_model)
+        self.W_pos = normal(3, d_model, width=d_model)
+        self.W_Q = normal(n_heads, d_model, d_head, width=d_model)
+        self.W_K = normal(n_heads, d_model, d_head, width=d_model)
+        self.W_V = normal(n_heads, d_model, d_head, width=d_model)
+        self.W_O = normal(n_heads * d_head, d_model, width=d_model)
+        self.W_in = normal(d_model, d_mlp, width=d_model)
+        self.b_in = nn.Parameter(torch.zeros(d_mlp))
+        self.W_out = normal(d_mlp, d_model, width=d_mlp)
+        self.b_out = nn.Parameter(torch.zeros(d_model))
+        self.W_U = normal(d_model, n_symbols, width=n_symbols)
+
+    def residual(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Residual stream at "=" after attention; shape (n_samples, d_model)."""
+        first, second, last = self.W_E[:-1] + self.W_pos[0], self.W_E[:-1] + self.W_pos[1], 2
+        end = self.W_E[-1] + self.W_pos[last]
+        places = (first, second, end[None])
+        query = end @ self.W_Q  # (heads, 1, d_head): the same for every sample
+        keys = [torch.einsum("pd,hdk,hk->ph", one, self.W_K, query) for one in places]
+        values = [torch.einsum("pd,hdk->phk", one, self.W_V) for one in places]
+        rows = (inputs[:, 0], inputs[:, 1], torch.zeros_like(inputs[:, 0]))
+        d_head = self.W_Q.shape[-1]
+        scores = [functional.embedding(row, key) for row, key in zip(rows, keys, strict=True)]
+        weight = torch.softmax(torch.stack(scores) / math.sqrt(d_head), dim=0)  # (3, n, heads)
+        mixed = sum(
+            weight[k, :, :, None]
+            * functional.embedding(rows[k], values[k].flatten(1)).unflatten(1, values[k].shape[1:])
+            for k in range(3)
+        )
+        return end + mixed.flatten(1) @ self.W_O
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits at "="; shape (n_samples, p)."""
+        stream = self.residual(inputs)
+        hidden = torch.relu(torch.addmm(self.b_in, stream, self.W_in))
+        return (stream + torch.addmm(self.b_out, hidden, self.W_out)) @ self.W_U
+
+
+class PostNormTransformer(nn.Module):
+    """The paper's transformer: embedding, one post-norm encoder layer, linear head (NS Fig. 6a).
+
+    Two tokens, no positions, no mask, read at the second.  It holds torch's own
+    ``nn.TransformerEncoderLayer`` and computes only what reaches the second token: its query, both
+    keys and values, and the feed-forward block on one token.
+
+    Parameters
+    ----------
+    n_symbols : int
+        p; also the number of classes.
+    d_model, n_heads, d_mlp : int
+        128, 4 and 2048 in the authors' code.
+    dropout : float
+        In [0, 1); 0.1 in the authors' code, where it is torch's default.
+    seed : int
+        Of the initial weights; dropout draws from torch's global generator.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        n_symbols: int,
+        *,
+        d_model: int = 128,
+        n_heads: int = 4,
+        d_mlp: int = 2048,
+        dropout: float = 0.1,
+        seed: int = 0,
+    ):
+        super().__init__()
+        sizes = {"n_symbols": n_symbols, "d_model": d_model, "n_heads": n_heads, "d_mlp": d_mlp}
+        for name, value in sizes.items():
+            validate.count(name, value)
+        if d_model % n_heads:
+            raise ValueError(f"d_model = {d_model}: must be a multiple of n_heads = {n_heads}")
+        validate.number("dropout", dropout, at_least=0, below=1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(validate.count("seed", seed, at_least=0))
+            self.embedding = nn.Embedding(n_symbols, d_model)
+            self.block = nn.TransformerEncoderLayer(
+                d_model, n_heads, d_mlp, dropout, batch_first=True
+            )
+            self.head = nn.Linear(d_model, n_symbols)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits at the second token; shape (n_samples, p)."""
+        stream, block = self.embedding(inputs), self.block
+        last = stream[:, 1:]
+        mixed, _ = block.self_attn(last, stream, stream, need_weights=False)
+        last = block.norm1(last + block.dropout1(mixed))[:, 0]
+        inner = block.linear2(block.dropout(torch.relu(block.linear1(last))))
+        return self.head(block.norm2(last + block.dropout2(inner)))

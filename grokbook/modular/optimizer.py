@@ -1,0 +1,219 @@
+"""Optimisers: ⊥Grad around any torch optimiser, and flat AdamW and SGD for the fast trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from grokbook import validate
+
+
+def orthogonal_part(
+    gradient: torch.Tensor, weight: torch.Tensor, *, rescale: bool = False
+) -> torch.Tensor:
+    """Gradient without its component along the weights, g - (w.g / w.w) w (NS Eq. 12).
+
+    ``rescale`` restores the norm of the raw gradient, as the authors' code does and the paper does
+    not say.  A tensor of zero weights has no direction to remove and keeps its gradient.
+    """
+    flat_weight, flat = weight.flatten(), gradient.flatten()
+    square = torch.dot(flat_weight, flat_weight)
+    if square == 0:
+        return gradient.clone()
+    part = flat - (torch.dot(flat_weight, flat) / square) * flat_weight
+    if rescale:
+        # The guard of the authors' code, relative, so that it means the same in every format.
+        norm = torch.linalg.vector_norm(part)
+        floor = torch.finfo(flat.dtype).tiny
+        part = part * (torch.linalg.vector_norm(flat) / norm.clamp_min(floor))
+    return part.view_as(gradient)
+
+
+class OrthogonalGradient(torch.optim.Optimizer):
+    """⊥Grad: hand each gradient to an optimiser without its part along the weights (NS Sec. 5.3).
+
+    The projection is per parameter tensor.  Learning-rate schedulers, ``zero_grad``, ``state_dict``
+    and closures act on the wrapped optimiser.
+
+    >>> inner = torch.optim.AdamW(network.parameters(), lr=0.01)      # doctest: +SKIP
+    >>> optimizer = OrthogonalGradient(inner)                          # doctest: +SKIP
+
+    Parameters
+    ----------
+    inner : torch.optim.Optimizer
+        Any optimiser.
+    rescale : bool
+        Restore the norm of the raw gradient after the projection: on in the authors' code, absent
+        from Eq. 12.
+
+    Raises
+    ------
+    ValueError
+        If ``inner`` is not an optimiser.
+    """
+
+    def __init__(self, inner: torch.optim.Optimizer, *, rescale: bool = True):
+        if not isinstance(inner, torch.optim.Optimizer):
+            raise ValueError(f"inner = {inner!r}: must be a torch optimiser")
+        self.inner, self.rescale = inner, rescale
+        super().__init__(inner.param_groups, inner.defaults)
+        self.param_groups, self.state = inner.param_groups, inner.state
+
+    def project(self) -> None:
+        """Replace each gradient by its orthogonal part, in place."""
+        with torch.no_grad():
+            for group in self.param_groups:
+                for weight in group["params"]:
+                    if weight.grad is not None:
+                        part = orthogonal_part(weight.grad, weight, rescale=self.rescale)
+                        weight.grad.copy_(part)
+
+    def step(self, closure: Callable | None = None):
+        """Project, then step; with a closure, project after each of its evaluations."""
+        if closure is None:
+            self.project()
+            return self.inner.step()
+
+        def projected():
+            with torch.enable_grad():
+                value = closure()
+            self.project()
+            return value
+
+        return self.inner.step(projected)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear the gradients."""
+        self.inner.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict:
+        """State of the wrapped optimiser."""
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Restore the wrapped optimiser."""
+        self.inner.load_state_dict(state_dict)
+        self.param_groups, self.state = self.inner.param_groups, self.inner.state
+
+
+class _Flat:
+    """What the flat optimisers share: the step size and the projection.
+
+    ``learning_rate`` > 0; with ``relative`` it is multiplied by the norm of all weights over that
+    at the start.  ``orthogonal`` is "" (off), "rescaled" (the authors' code) or "plain" (Eq. 12).
+    """
+
+    def __init__(self, learning_rate: float, weight_decay: float, relative: bool, orthogonal: str):
+        self.learning_rate = validate.number("learning_rate", learning_rate, above=0)
+        self.weight_decay = validate.number("weight_decay", weight_decay, at_least=0)
+        self.orthogonal = validate.choice("orthogonal", orthogonal, ("", "rescaled", "plain"))
+        self.relative = relative
+
+    def start(self, weights: torch.Tensor) -> dict:
+        """State before the first step, for weights of shape (n_weights,)."""
+        return {"step": 0, "start_norm": float(torch.linalg.vector_norm(weights))}
+
+    def step(
+        self, state: dict, weights: torch.Tensor, gradient: torch.Tensor, spans: list[slice]
+    ) -> None:
+        """Update ``weights`` in place; ``spans`` are the parameter tensors within them."""
+        state["step"] += 1
+        if self.orthogonal:
+            rescale = self.orthogonal == "rescaled"
+            for span in spans:
+                part = orthogonal_part(gradient[span], weights[span], rescale=rescale)
+                gradient[span] = part
+        rate = self.learning_rate
+        if self.relative:
+            rate *= float(torch.linalg.vector_norm(weights)) / state["start_norm"]
+        self._move(state, weights, gradient, rate)
+
+
+class AdamW(_Flat):
+    """AdamW on one flat vector of weights, with bias correction and decoupled weight decay.
+
+    The step is torch's: w <- (1 - rate decay) w - rate m_hat / (sqrt(v_hat) + epsilon).
+
+    Parameters
+    ----------
+    learning_rate, weight_decay, relative, orthogonal
+        See :class:`_Flat`; weight decay as in ``torch.optim.AdamW``.
+    beta1, beta2 : float
+        In [0, 1).
+    epsilon : float
+        >= 0.  NS: 1e-25 or 1e-30; torch's default of 1e-8 stops learning before collapse (App. I).
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        epsilon: float = 1e-30,
+        weight_decay: float = 0.0,
+        relative: bool = False,
+        orthogonal: str = "",
+    ):
+        super().__init__(learning_rate, weight_decay, relative, orthogonal)
+        self.beta1 = validate.number("beta1", beta1, at_least=0, below=1)
+        self.beta2 = validate.number("beta2", beta2, at_least=0, below=1)
+        self.epsilon = validate.number("epsilon", epsilon, at_least=0)
+
+    def start(self, weights: torch.Tensor) -> dict:
+        """State before the first step: moments of shape (n_weights,)."""
+        moments = {"first": torch.zeros_like(weights), "second": torch.zeros_like(weights)}
+        return super().start(weights) | moments
+
+    def _move(self, state, weights, gradient, rate):
+        first, second, step = state["first"], state["second"], state["step"]
+        first.lerp_(gradient, 1 - self.beta1)
+        second.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        if self.weight_decay:
+            weights.mul_(1 - rate * self.weight_decay)
+        correction = math.sqrt(1 - self.beta2**step)
+        scale = torch.sqrt(second).div_(correction).add_(self.epsilon)
+        weights.addcdiv_(first, scale, value=-rate / (1 - self.beta1**step))
+
+
+class SGD(_Flat):
+    """Gradient descent on one flat vector of weights, with momentum.
+
+    Parameters
+    ----------
+    learning_rate, weight_decay, relative, orthogonal
+        See :class:`_Flat`; weight decay is added to the gradient, as in ``torch.optim.SGD``.
+    momentum : float
+        In [0, 1).
+    normalised : bool
+        Divide the step by the norm of the whole gradient (NS App. B.2).
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.1,
+        *,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        relative: bool = False,
+        orthogonal: str = "",
+        normalised: bool = False,
+    ):
+        super().__init__(learning_rate, weight_decay, relative, orthogonal)
+        self.momentum = validate.number("momentum", momentum, at_least=0, below=1)
+        self.normalised = normalised
+
+    def start(self, weights: torch.Tensor) -> dict:
+        """State before the first step: a velocity of shape (n_weights,)."""
+        return super().start(weights) | {"velocity": torch.zeros_like(weights)}
+
+    def _move(self, state, weights, gradient, rate):
+        if self.normalised:
+            norm = torch.linalg.vector_norm(gradient)
+            gradient.div_(norm.clamp_min(torch.finfo(gradient.dtype).tiny))
+        if self.weight_decay:
+            gradient.add_(weights, alpha=self.weight_decay)
+        velocity = state["velocity"].mul_(self.momentum).add_(gradient)
+        weights.sub_(velocity, alpha=rate)

@@ -1,0 +1,25 @@
+"""Stored runs of papers NS and GT: arms of more than a minute."""
+
+from __future__ import annotations
+
+from grokbook.modular import arms
+from grokbook.store import StoredRun
+
+SEEDS = [0, 1, 2, 3, 4]
+DECAY = {
+    "n_steps": 800,
+    "every": 10,
+    "stop_at": 0.99,
+    "optimizer": {"learning_rate": 0.01, "weight_decay": 1.0},
+}
+
+RUNS = (
+    StoredRun(
+        name="modular-decay",
+        function=arms.arm,
+        parameters={"seeds": SEEDS} | DECAY,
+        about="addition modulo 113 with weight decay 1, five seeds",
+        cpu_seconds=150,
+        packages=("torch",),
+    ),
+)
