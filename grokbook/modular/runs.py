@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms
+from grokbook.modular import arms, decay
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -13,6 +13,31 @@ DECAY = {
     "optimizer": {"learning_rate": 0.01, "weight_decay": 1.0},
 }
 
+# Nanda's transformer at p = 59 under the three optimisers of NS Fig. 6a.
+TRANSFORMER = {
+    "task": {"kind": "pairs", "p": 59},
+    "network": {"kind": "transformer"},
+    "train_fraction": 0.5,
+    "every": 10,
+    "stop_at": 0.99,
+}
+TRANSFORMER_OPTIMIZERS = {
+    "none": {"learning_rate": 0.001},
+    "decay": {"learning_rate": 0.001, "weight_decay": 1.5},
+    "orthogonal": {
+        "learning_rate": 0.001,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
+        "orthogonal": "rescaled",
+    },
+}
+TRANSFORMER_STEPS = {"none": 800, "decay": 2000, "orthogonal": 1200}
+
+SMALL = {"p": 59, "width": 128, "train_fraction": 0.5}
+PAPER = {"p": 113, "width": 200, "train_fraction": 0.4}
+RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
+PAPER_CELLS = [[0.01, 3.0], [0.01, 8.0], [0.01, 16.0], [0.001, 8.0]]
+
 RUNS = (
     StoredRun(
         name="modular-decay",
@@ -21,5 +46,33 @@ RUNS = (
         about="addition modulo 113 with weight decay 1, five seeds",
         cpu_seconds=150,
         packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-decay-sweep",
+        function=decay.sweep,
+        parameters={"cells": [[rate, one] for rate in RATES for one in DECAYS]} | SMALL,
+        about="addition modulo 59: fifteen pairs of learning rate and weight decay",
+        cpu_seconds=120,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-decay-large",
+        function=decay.sweep,
+        parameters={"cells": PAPER_CELLS} | PAPER,
+        about="addition modulo 113 with weight decay 3, 8 and 16",
+        cpu_seconds=90,
+        packages=("torch",),
+    ),
+    *(
+        StoredRun(
+            name=f"modular-transformer-{name}",
+            function=arms.arm,
+            parameters={"seeds": [0, 1], "n_steps": TRANSFORMER_STEPS[name], "optimizer": one}
+            | TRANSFORMER,
+            about=f"one-layer transformer modulo 59, {name}, two seeds",
+            cpu_seconds=100,
+            packages=("torch",),
+        )
+        for name, one in TRANSFORMER_OPTIMIZERS.items()
     ),
 )

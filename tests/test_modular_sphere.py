@@ -1,0 +1,46 @@
+"""AdamW on spheres: norms stay, and the direction still learns."""
+
+import numpy as np
+import pytest
+import torch
+
+from grokbook.modular import AdamW, arms
+from grokbook.modular.sphere import SphericalAdamW
+
+
+def trained(optimizer, n_steps=60, scale=3.0):
+    trainer = arms.prepare(
+        0, task={"kind": "pairs", "p": 11}, network={"width": 32, "init_scale": scale}
+    )
+    trainer.optimizer, trainer.state = optimizer, optimizer.start(trainer.weights)
+    norms = [float(trainer.weights[one].norm()) for one in trainer.spans.values()]
+    run = trainer.run([0, n_steps])
+    return norms, [float(trainer.weights[one].norm()) for one in trainer.spans.values()], run
+
+
+def test_every_tensor_keeps_its_norm_and_the_loss_falls():
+    before, after, run = trained(SphericalAdamW(0.01))
+    np.testing.assert_allclose(after, before, rtol=1e-5)
+    assert run.curves.train_loss[-1] < 0.7 * run.curves.train_loss[0]
+
+
+def test_without_the_projection_the_norm_changes():
+    before, after, _ = trained(AdamW(0.01, beta2=0.999, epsilon=1e-8))
+    assert np.all(np.abs(np.divide(after, before) - 1) > 0.02)
+
+
+def test_first_step_is_adams_without_its_radial_part():
+    weights = torch.tensor([3.0, 4.0, 0.0])
+    gradient = torch.tensor([1.0, -2.0, 5.0])
+    optimizer = SphericalAdamW(1e-4)
+    state = optimizer.start(weights)
+    moved = weights.clone()
+    optimizer.step(state, moved, gradient.clone(), [slice(0, 3)])
+    step = torch.tensor([-1.0, 1.0, -1.0]) * 1e-4
+    step -= weights * (step @ weights) / 25
+    torch.testing.assert_close(moved, weights + step, rtol=0, atol=5e-7)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="learning_rate"):
+        SphericalAdamW(0.0)
