@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import AdamW, arms
+from grokbook.modular import AdamW, arms, sphere
 from grokbook.modular.sphere import SphericalAdamW
 
 
@@ -44,3 +44,18 @@ def test_first_step_is_adams_without_its_radial_part():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="learning_rate"):
         SphericalAdamW(0.0)
+
+
+def test_sweep_holds_each_norm_and_is_its_runs():
+    rows = sphere.sweep([1.0, 3.0], [0, 1], p=11, width=16, n_steps=20, every=10)
+    assert rows["train_accuracy"].shape == (2, 2, 3)
+    np.testing.assert_allclose(rows["norm"][1] / rows["norm"][0], 3, rtol=1e-5)
+    curves, norm = sphere.run(
+        1,
+        n_steps=20,
+        task={"kind": "pairs", "p": 11},
+        network={"width": 16, "init_scale": 3.0},
+        train_fraction=0.5,
+    )
+    assert norm == rows["norm"][1, 1]
+    np.testing.assert_allclose(rows["test_accuracy"][1, 1], curves.test_accuracy, rtol=1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, decay
+from grokbook.modular import arms, decay, sphere
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -13,29 +13,20 @@ DECAY = {
     "optimizer": {"learning_rate": 0.01, "weight_decay": 1.0},
 }
 
-# Nanda's transformer at p = 59 under the three optimisers of NS Fig. 6a.
+# Nanda's transformer, half as wide and at p = 59, under two of the optimisers of NS Fig. 6a.
 TRANSFORMER = {
     "task": {"kind": "pairs", "p": 59},
-    "network": {"kind": "transformer"},
+    "network": {"kind": "transformer", "d_model": 64, "d_mlp": 256},
     "train_fraction": 0.5,
-    "every": 10,
+    "every": 20,
     "stop_at": 0.99,
 }
-TRANSFORMER_OPTIMIZERS = {
-    "none": {"learning_rate": 0.001},
-    "decay": {"learning_rate": 0.001, "weight_decay": 1.5},
-    "orthogonal": {
-        "learning_rate": 0.001,
-        "beta2": 0.999,
-        "epsilon": 1e-8,
-        "orthogonal": "rescaled",
-    },
-}
-TRANSFORMER_STEPS = {"none": 800, "decay": 2000, "orthogonal": 1200}
+ORTHOGONAL = {"beta2": 0.999, "epsilon": 1e-8, "orthogonal": "rescaled"}
 
 SMALL = {"p": 59, "width": 128, "train_fraction": 0.5}
 PAPER = {"p": 113, "width": 200, "train_fraction": 0.4}
 RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
+SPHERES = [1.0, 2.0, 3.0, 4.0, 6.0]
 PAPER_CELLS = [[0.01, 3.0], [0.01, 8.0], [0.01, 16.0], [0.001, 8.0]]
 
 RUNS = (
@@ -63,16 +54,38 @@ RUNS = (
         cpu_seconds=90,
         packages=("torch",),
     ),
-    *(
-        StoredRun(
-            name=f"modular-transformer-{name}",
-            function=arms.arm,
-            parameters={"seeds": [0, 1], "n_steps": TRANSFORMER_STEPS[name], "optimizer": one}
-            | TRANSFORMER,
-            about=f"one-layer transformer modulo 59, {name}, two seeds",
-            cpu_seconds=100,
-            packages=("torch",),
-        )
-        for name, one in TRANSFORMER_OPTIMIZERS.items()
+    StoredRun(
+        name="modular-sphere",
+        function=sphere.sweep,
+        parameters={"scales": SPHERES, "seeds": SEEDS},
+        about="addition modulo 59 at five fixed weight norms, five seeds",
+        cpu_seconds=70,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-transformer-orthogonal",
+        function=arms.arm,
+        parameters={
+            "seeds": SEEDS,
+            "n_steps": 1000,
+            "optimizer": {"learning_rate": 0.001} | ORTHOGONAL,
+        }
+        | TRANSFORMER,
+        about="small transformer, addition modulo 59, with orthogonal gradients, five seeds",
+        cpu_seconds=70,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-transformer-decay",
+        function=arms.arm,
+        parameters={
+            "seeds": SEEDS[:3],
+            "n_steps": 2000,
+            "optimizer": {"learning_rate": 0.001, "weight_decay": 1.5},
+        }
+        | TRANSFORMER,
+        about="small transformer, addition modulo 59, with weight decay 1.5, three seeds",
+        cpu_seconds=80,
+        packages=("torch",),
     ),
 )

@@ -7,8 +7,13 @@ on its sphere.  What then remains is training at a norm that one chooses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 
+from grokbook.curves import Curves
+from grokbook.modular import arms
 from grokbook.modular.optimizer import AdamW, orthogonal_part
 
 
@@ -50,3 +55,60 @@ class SphericalAdamW(AdamW):
             norm = torch.linalg.vector_norm(moved)
             floor = torch.finfo(weights.dtype).tiny
             weights[span] = moved * (torch.linalg.vector_norm(old) / norm.clamp_min(floor))
+
+
+def run(
+    seed: int,
+    *,
+    n_steps: int = 400,
+    every: int = 10,
+    learning_rate: float = 0.01,
+    **setting,
+) -> tuple[Curves, float]:
+    """Curves of one run on spheres, and the norm of all weights that it keeps.
+
+    ``setting`` as in :func:`grokbook.modular.arms.prepare`, without the optimiser.
+    """
+    trainer = arms.prepare(seed, **setting)
+    trainer.optimizer = SphericalAdamW(learning_rate)
+    trainer.state = trainer.optimizer.start(trainer.weights)
+    curves = trainer.run(range(0, n_steps + 1, every)).curves
+    return curves, float(torch.linalg.vector_norm(trainer.weights))
+
+
+def sweep(
+    scales: Sequence[float],
+    seeds: Sequence[int],
+    *,
+    p: int = 59,
+    width: int = 128,
+    train_fraction: float = 0.5,
+    **options,
+) -> dict[str, np.ndarray]:
+    """:func:`run` for each factor on the initial weights and each seed, addition modulo p.
+
+    Returns
+    -------
+    dict
+        ``step`` (n_steps,); ``scale`` (n_scales,); ``norm`` (n_scales, n_seeds); ``train_accuracy``
+        and ``test_accuracy`` (n_scales, n_seeds, n_steps), float32.
+    """
+    found = [
+        [
+            run(
+                seed,
+                task={"kind": "pairs", "p": p},
+                network={"kind": "mlp", "width": width, "init_scale": scale},
+                train_fraction=train_fraction,
+                **options,
+            )
+            for seed in seeds
+        ]
+        for scale in scales
+    ]
+    accuracies = {
+        name: np.array([[getattr(curves, name) for curves, _ in row] for row in found], np.float32)
+        for name in ("train_accuracy", "test_accuracy")
+    }
+    norm = np.array([[norm for _, norm in row] for row in found])
+    return {"step": found[0][0][0].step, "scale": np.array(scales), "norm": norm} | accuracies
