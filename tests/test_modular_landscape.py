@@ -36,6 +36,9 @@ def test_components_are_taken_from_the_given_origin():
     paths, _ = paths_in_a_plane()
     plane = landscape.principal_plane(paths, origin=paths[0][0])
     np.testing.assert_allclose(plane.coordinates(paths[0][0]), 0, atol=1e-12)
+    assert np.all(plane.coordinates(np.concatenate(paths)).mean(axis=0) > 0)
+    other = landscape.principal_plane([-one for one in paths], origin=-paths[0][0])
+    np.testing.assert_allclose(other.axes, -plane.axes, atol=1e-9)
 
 
 def test_following_changes_nothing_about_the_run():

@@ -55,7 +55,7 @@ class Plane:
     ----------
     origin : (n_weights,) array
     axes : (2, n_weights) array
-        Orthonormal.
+        Orthonormal; the paths' points have a non-negative mean along each.
     explained : (2,) array
         Share of the paths' variance along each axis; at most 1 together.
     """
@@ -105,6 +105,8 @@ def principal_plane(paths: Sequence[np.ndarray], *, origin: np.ndarray | None = 
     if len(value) < 2 or value[-2] <= 1e-12 * value[-1]:
         raise ValueError(f"paths: their {len(points)} points must span a plane")
     axes = (vector[:, [-1, -2]] / np.sqrt(value[[-1, -2]])).T @ centred
+    # The sign of an eigenvector is arbitrary: let the points lie on the positive side.
+    axes *= np.where(centred.sum(axis=0) @ axes.T < 0, -1, 1)[:, None]
     return Plane(np.asarray(origin, dtype=float), axes, value[[-1, -2]] / value.clip(0).sum())
 
 
