@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from grokbook import store
 from grokbook.modular import AdamW, arms, sphere
 from grokbook.modular.sphere import SphericalAdamW
 
@@ -59,3 +60,18 @@ def test_sweep_holds_each_norm_and_is_its_runs():
     )
     assert norm == rows["norm"][1, 1]
     np.testing.assert_allclose(rows["test_accuracy"][1, 1], curves.test_accuracy, rtol=1e-6)
+
+
+def test_a_slice_of_the_stored_runs():
+    kept = store.load("modular-sphere")
+    again, norm = sphere.run(
+        2,
+        n_steps=60,
+        task={"kind": "pairs", "p": 59},
+        network={"width": 128, "init_scale": 3.0},
+        train_fraction=0.5,
+    )
+    row = list(kept["scale"]).index(3.0)
+    assert norm == pytest.approx(kept["norm"][row, 2], rel=1e-4)
+    stored = kept["train_accuracy"][row, 2, : again.step.size]
+    np.testing.assert_allclose(again.train_accuracy, stored, atol=0.02)
