@@ -42,6 +42,15 @@ def test_first_step_is_adams_without_its_radial_part():
     torch.testing.assert_close(moved, weights + step, rtol=0, atol=5e-7)
 
 
+def test_a_long_step_is_projected_before_it_returns_to_the_sphere():
+    weights = torch.tensor([3.0, 4.0, 0.0])
+    optimizer, moved = SphericalAdamW(1.0), weights.clone()
+    optimizer.step(optimizer.start(weights), moved, torch.tensor([1.0, 1.0, 5.0]), [slice(0, 3)])
+    tangent = torch.tensor([-1.0, -1.0, -1.0]) + weights * 7 / 25
+    want = weights + tangent
+    torch.testing.assert_close(moved, want * 5 / want.norm(), rtol=1e-5, atol=1e-5)
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="learning_rate"):
         SphericalAdamW(0.0)
