@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, scan
+from grokbook.modular import arms, decay, scan, sphere
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -12,6 +12,23 @@ DECAY = {
     "stop_at": 0.99,
     "optimizer": {"learning_rate": 0.01, "weight_decay": 1.0},
 }
+
+# Nanda's transformer, half as wide and at p = 59 (NS Fig. 6a).
+TRANSFORMER = {
+    "task": {"kind": "pairs", "p": 59},
+    "network": {"kind": "transformer", "d_model": 64, "d_mlp": 256},
+    "train_fraction": 0.5,
+    "every": 20,
+    "stop_at": 0.99,
+}
+# ⊥AdamW as the authors' code runs it.
+ORTHOGONAL = {"beta2": 0.999, "epsilon": 1e-8, "orthogonal": "rescaled"}
+
+SMALL = {"p": 59, "width": 128, "train_fraction": 0.5}
+PAPER = {"p": 113, "width": 200, "train_fraction": 0.4}
+RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
+SPHERES = [1.0, 2.0, 3.0, 4.0, 6.0]
+PAPER_CELLS = [[0.01, 3.0], [0.01, 8.0], [0.01, 16.0], [0.001, 8.0]]
 
 RUNS = (
     StoredRun(
@@ -38,6 +55,43 @@ RUNS = (
         },
         about="when addition modulo 47 groks, over training fraction and weight decay",
         cpu_seconds=300,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-decay-sweep",
+        function=decay.sweep,
+        parameters={"cells": [[rate, one] for rate in RATES for one in DECAYS]} | SMALL,
+        about="addition modulo 59: fifteen pairs of learning rate and weight decay",
+        cpu_seconds=120,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-decay-large",
+        function=decay.sweep,
+        parameters={"cells": PAPER_CELLS} | PAPER,
+        about="addition modulo 113 with weight decay 3, 8 and 16",
+        cpu_seconds=90,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-sphere",
+        function=sphere.sweep,
+        parameters={"scales": SPHERES, "seeds": SEEDS},
+        about="addition modulo 59 at five fixed weight norms, five seeds",
+        cpu_seconds=70,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-transformer-decay",
+        function=arms.arm,
+        parameters={
+            "seeds": SEEDS[:3],
+            "n_steps": 2000,
+            "optimizer": {"learning_rate": 0.001, "weight_decay": 1.5},
+        }
+        | TRANSFORMER,
+        about="small transformer, addition modulo 59, with weight decay 1.5, three seeds",
+        cpu_seconds=80,
         packages=("torch",),
     ),
 )
