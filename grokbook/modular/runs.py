@@ -12,6 +12,30 @@ DECAY = {
     "stop_at": 0.99,
     "optimizer": {"learning_rate": 0.01, "weight_decay": 1.0},
 }
+# NS Figs. 1b and 4 with a step relative to the weight norm.
+STABLEMAX = {
+    "every": 25,
+    "stop_at": 0.99,
+    "loss": {"kind": "stablemax", "complement": True},
+    "gradient_scale": 1e10,
+    "optimizer": {"learning_rate": 0.005, "beta2": 0.95, "epsilon": 1e-30, "relative": True},
+}
+# NS Fig. 1c in float32: a step relative to the weight norm drives nearly all samples to collapse.
+COLLAPSE = {
+    "n_steps": 2000,
+    "every": 25,
+    "optimizer": {"learning_rate": 0.01, "beta2": 0.99, "epsilon": 1e-30, "relative": True},
+}
+# NS Fig. 2c at p = 59: how far test accuracy comes before collapse, by the format of the loss.
+PRECISION = {
+    "seeds": SEEDS,
+    "every": 25,
+    "task": {"operation": "addition", "p": 59},
+    "network": {"width": 128},
+    "train_fraction": 0.8,
+    "optimizer": {"learning_rate": 0.002, "beta2": 0.95, "epsilon": 1e-30},
+}
+PRECISION_STEPS = {"float16": 1400, "float32": 2100, "float64": 2000}
 
 RUNS = (
     StoredRun(
@@ -21,5 +45,42 @@ RUNS = (
         about="addition modulo 113 with weight decay 1, five seeds",
         cpu_seconds=150,
         packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-stablemax-addition",
+        function=arms.arm,
+        parameters={"seeds": SEEDS[:3], "n_steps": 2500} | STABLEMAX,
+        about="addition modulo 113 with StableMax and no decay, three seeds",
+        cpu_seconds=240,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-stablemax-product",
+        function=arms.arm,
+        parameters={"seeds": SEEDS[:2], "n_steps": 3500}
+        | {"task": {"operation": "multiplication"}}
+        | STABLEMAX,
+        about="multiplication modulo 113 with StableMax and no decay, two seeds",
+        cpu_seconds=230,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-collapse",
+        function=arms.arm,
+        parameters={"seeds": SEEDS[:3]} | COLLAPSE,
+        about="addition modulo 113 without decay, to collapse in float32, three seeds",
+        cpu_seconds=210,
+        packages=("torch",),
+    ),
+    *(
+        StoredRun(
+            name=f"modular-precision-{dtype}",
+            function=arms.arm,
+            parameters=PRECISION | {"n_steps": n_steps, "loss": {"dtype": dtype}},
+            about=f"addition modulo 59, 80 % of the pairs, no decay, loss in {dtype}, five seeds",
+            cpu_seconds=round(0.05 * n_steps, -1),
+            packages=("torch",),
+        )
+        for dtype, n_steps in PRECISION_STEPS.items()
     ),
 )
