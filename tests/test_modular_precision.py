@@ -19,7 +19,7 @@ def test_two_classes_collapse_at_p_ln_2(dtype):
     assert abs(gap - wanted) <= precision.spacing(wanted, dtype)
 
 
-@pytest.mark.parametrize("position", [0, 1, 7, 112])
+@pytest.mark.parametrize("position", [1, 112])
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_torch_agrees_with_rational_arithmetic(dtype, position):
     gap = precision.threshold(dtype, 113, position=position)
@@ -29,7 +29,7 @@ def test_torch_agrees_with_rational_arithmetic(dtype, position):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_terms_before_the_right_one_count(dtype):
-    for before in (1, 2, 10, 112):
+    for before in (1, 10, 112):
         gap = precision.threshold(dtype, 113, position=before)
         wanted = precision.BITS[dtype] * math.log(2) + math.log(before)
         assert abs(gap - wanted) <= precision.spacing(wanted, dtype)
