@@ -33,9 +33,9 @@ RUNS = (
     StoredRun(
         name="modular-codes-random",
         function=codes.arm,
-        parameters={"seeds": SEEDS, "code": "random", "n_steps": 600, "every": 10},
+        parameters={"seeds": SEEDS, "code": "random", "n_steps": 400, "every": 10},
         about="addition modulo 113 on random 14-bit codes, nothing regularised, five seeds",
-        cpu_seconds=130,
+        cpu_seconds=90,
         packages=("torch",),
     ),
 )
