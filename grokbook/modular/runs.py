@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, decay, scan, sphere
+from grokbook.modular import arms, codes, decay, scan, sphere
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -132,6 +132,22 @@ RUNS = (
         parameters={"seeds": SEEDS[:3]} | COLLAPSE,
         about="addition modulo 113 without decay, to collapse in float32, three seeds",
         cpu_seconds=210,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-codes-binary",
+        function=codes.arm,
+        parameters={"seeds": SEEDS, "code": "binary", "n_steps": 1000, "every": 10},
+        about="addition modulo 113 on binary digits, nothing regularised, five seeds",
+        cpu_seconds=220,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-codes-random",
+        function=codes.arm,
+        parameters={"seeds": SEEDS, "code": "random", "n_steps": 400, "every": 10},
+        about="addition modulo 113 on random 14-bit codes, nothing regularised, five seeds",
+        cpu_seconds=90,
         packages=("torch",),
     ),
 )
