@@ -144,9 +144,13 @@ class Database:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_SPACE:
                 raise OSError(f"{self._shown}: cannot be written: {error}") from error
-            raise ValueError(
-                f"{self._shown}: damaged ({error}): remove it, and its runs are made again"
-            ) from error
+            raise self._damaged(error) from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error):
+        what = " ".join(str(error).split())
+        return ValueError(f"{self._shown}: damaged ({what}): remove it, its runs are made again")
 
     def add(self, cell: Cell, outcome: Outcome) -> None:
         """Commit one run; nothing changes if it is there already.  OSError on a full disk."""
@@ -159,13 +163,19 @@ class Database:
             )
 
     def results(self, grid: Grid) -> np.ndarray:
-        """Values of every run of a grid, nan where it is missing; (*grid.shape, n_outputs)."""
-        out = np.full((*grid.shape, self._n_outputs), np.nan)
-        flat = out.reshape(-1, grid.n_seeds, self._n_outputs)
+        """Values of every run of a grid that is done; (*grid.shape, n_outputs).
+
+        ValueError if one is missing that was committed: then the file is damaged.
+        """
+        out = np.empty((grid.n_runs // grid.n_seeds, grid.n_seeds, self._n_outputs))
+        missing = np.ones(out.shape[:2], bool)
         for place, row in self._rows(grid):
             if row["result"] is not None:
-                flat[place, row["number"]] = json.loads(row["result"])
-        return out
+                out[place, row["number"]] = json.loads(row["result"])
+                missing[place, row["number"]] = False
+        if missing.any():
+            raise self._damaged(f"{missing.sum()} runs are gone")
+        return out.reshape(*grid.shape, self._n_outputs)
 
     def done(self, grid: Grid) -> np.ndarray:
         """Whether each run of a grid has succeeded; (n_cells, n_seeds)."""
@@ -213,11 +223,10 @@ def _locked(path: Path) -> sqlite3.Connection:
 
     SQLite's own lock on a file beside the database: the database itself stays free to be read.
     """
-    lock = sqlite3.connect(path.with_suffix(".lock"), timeout=0, isolation_level=None)
     try:
+        lock = sqlite3.connect(path.with_suffix(".lock"), timeout=0, isolation_level=None)
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        lock.close()
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
             raise ValueError(f"{path.name}: another sweep is writing to it") from error
         raise ValueError(f"folder = {str(path.parent)!r}: must be one to write to") from error
