@@ -25,16 +25,17 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     cell TEXT NOT NULL, number INTEGER NOT NULL,
-    result TEXT, failure TEXT, cpu_seconds REAL NOT NULL, checksum TEXT NOT NULL,
-    session TEXT NOT NULL, elapsed REAL NOT NULL,
+    result TEXT, failure TEXT, cpu_seconds REAL NOT NULL,
+    session TEXT NOT NULL, elapsed REAL NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (cell, number)
 ) WITHOUT ROWID;
 """
+_COLUMNS = ("cell", "number", "result", "failure", "cpu_seconds", "session", "elapsed")
 # A run that succeeded stays as it is: a cluster may deliver it twice.
 _ADD = """
 INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell, number) DO UPDATE SET
     result = excluded.result, failure = excluded.failure, cpu_seconds = excluded.cpu_seconds,
-    checksum = excluded.checksum, session = excluded.session, elapsed = excluded.elapsed
+    session = excluded.session, elapsed = excluded.elapsed, checksum = excluded.checksum
 WHERE runs.result IS NULL
 """
 _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
@@ -156,11 +157,9 @@ class Database:
         """Commit one run; nothing changes if it is there already.  OSError on a full disk."""
         result = None if outcome.values is None else json.dumps(outcome.values)
         row = (cell_key(cell), outcome.number, result, outcome.failure)
-        elapsed = time.monotonic() - self._start
+        row += (outcome.cpu_seconds, self._session, time.monotonic() - self._start)
         with self._damage(), self._connection:
-            self._connection.execute(
-                _ADD, (*row, outcome.cpu_seconds, _checksum(*row), self._session, elapsed)
-            )
+            self._connection.execute(_ADD, (*row, _checksum(row)))
 
     def results(self, grid: Grid) -> np.ndarray:
         """Values of every run of a grid that is done; (*grid.shape, n_outputs).
@@ -202,20 +201,19 @@ class Database:
 
     def _rows(self, grid):
         """Place of the cell and row of each run of the grid that is in the file, checked."""
-        names = ("cell", "number", "result", "failure", "cpu_seconds", "session", "elapsed")
-        query = f"SELECT {', '.join(names)}, checksum FROM runs WHERE cell = ? AND number < ?"
+        query = "SELECT * FROM runs WHERE cell = ? AND number < ?"
         with self._damage():
             for place, cell in enumerate(grid.cells()):
                 for *row, checksum in self._connection.execute(
                     query, (cell_key(cell), grid.n_seeds)
                 ):
-                    if checksum != _checksum(*row[:4]):
+                    if checksum != _checksum(row):
                         raise sqlite3.DatabaseError(f"checksum of {row[0]}, seed {row[1]}")
-                    yield place, dict(zip(names, row, strict=True))
+                    yield place, dict(zip(_COLUMNS, row, strict=True))
 
 
-def _checksum(*row) -> str:
-    return hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]
+def _checksum(row) -> str:
+    return hashlib.sha256(repr(tuple(row)).encode()).hexdigest()[:16]
 
 
 def _locked(path: Path) -> sqlite3.Connection:

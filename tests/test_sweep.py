@@ -236,7 +236,7 @@ def test_no_changed_byte_changes_a_result(declared, finished):
     whole, made = path.read_bytes(), 0
     pages = np.frombuffer(whole, np.uint8)
     rng = np.random.default_rng(0)
-    for place in rng.choice(np.flatnonzero(pages), 100, replace=False):
+    for place in rng.choice(np.flatnonzero(pages), 60, replace=False):
         spoilt = pages.copy()
         spoilt[place] ^= 1 << rng.integers(8)
         path.write_bytes(spoilt.tobytes())
@@ -246,7 +246,7 @@ def test_no_changed_byte_changes_a_result(declared, finished):
             found = sweep.run(declared, "small", finished)
             assert found.drop_attrs().identical(expected.drop_attrs())
             made += 1
-    assert 0 < made < 100
+    assert 0 < made < 60
 
 
 def test_a_changed_digit_is_seen(declared, finished):

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info
 
 import sweep_functions as functions
 from grokbook import sweep, sweep_database, sweep_worker
+from grokbook.sweep_grid import Grid
 
 TESTS = Path(__file__).resolve().parent
 PATH = os.pathsep.join([str(TESTS), str(TESTS.parent)])
@@ -329,14 +330,13 @@ def test_a_traceback_names_no_folder_outside_the_package():
 
 
 def test_a_delivery_that_comes_twice_changes_nothing(place, tmp_path):
-    declared = functions.sweep(place)
-    job, cell = sweep._job(declared), next(declared.grid("book").cells())
+    job, grid = sweep._job(functions.sweep(place)), Grid({"a": [1.0]}, 1, 1.0)
     good = sweep_worker.Outcome(0, 0, (1.0, 2.0), None, 0.1)
     bad = sweep_worker.Outcome(0, 0, None, "ValueError: no", 0.1)
     other = sweep_worker.Outcome(0, 0, (3.0, 4.0), None, 0.1)
     with sweep_database.Database(tmp_path, "a-sweep", job.outputs, job.identity) as database:
         for outcome in (bad, good, good, bad, other):
-            database.add(cell, outcome)
-        assert database.results(declared.grid("book"))[0, 0, 0, 0].tolist() == [1.0, 2.0]
-        assert database.failures(declared.grid("book")) == []
+            database.add({"a": 1.0}, outcome)
+        assert database.results(grid).tolist() == [[[1.0, 2.0]]]
+        assert database.failures(grid) == []
     assert len(rows(tmp_path)) == 1
