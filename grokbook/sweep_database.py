@@ -162,7 +162,7 @@ class Database:
             self._connection.execute(_ADD, (*row, _checksum(row)))
 
     def results(self, grid: Grid) -> np.ndarray:
-        """Values of every run of a grid that is done; (*grid.shape, n_outputs).
+        """Values of every run of a grid that is done; of the grid's shape, then n_outputs.
 
         ValueError if one is missing that was committed: then the file is damaged.
         """

@@ -61,7 +61,7 @@ def dataset(sweep: Sweep, size: str, arrays: Mapping[str, np.ndarray], note: str
     ----------
     sweep, size
     arrays : mapping
-        Output to (*axes, n_seeds) array.
+        Output to an array of the axes, then n_seeds.
     note : str
         One line to show under a figure.
     """

@@ -12,11 +12,9 @@ from grokbook.linear import reduced
 from grokbook.linear.setting import LinearSetting
 from grokbook.sweep_grid import Grid, Quantity, Sweep
 
-N_STEPS = 120
-N_TEST = 5000
-# Inputs of the sweep over the outputs, whose number must stay well below; and those of the paper.
-D_IN_FOR_OUTPUTS = 400
 D_IN = 1000
+# Where there are many outputs: each costs as much as one run with one, and d_out << d_in.
+D_IN_FOR_OUTPUTS = 400
 
 
 def delay_under_decay(seed: int, aspect_ratio: float, weight_decay: float) -> dict[str, float]:
@@ -29,7 +27,7 @@ def delay_under_decay(seed: int, aspect_ratio: float, weight_decay: float) -> di
         if never; the delay is ``nan`` if the train accuracy alone never gets there.
     """
     setting = LinearSetting(aspect_ratio, d_in=D_IN, weight_decay=weight_decay)
-    return _times(setting, seed, 1e7)
+    return _times(setting, seed, np.geomspace(1, 1e7, 120), 5000)
 
 
 def delay_by_outputs(seed: int, aspect_ratio: float, d_out: int) -> dict[str, float]:
@@ -40,12 +38,12 @@ def delay_by_outputs(seed: int, aspect_ratio: float, d_out: int) -> dict[str, fl
     dict
         As :func:`delay_under_decay`.
     """
-    return _times(LinearSetting(aspect_ratio, d_in=D_IN_FOR_OUTPUTS, d_out=d_out), seed, 1e8)
+    setting = LinearSetting(aspect_ratio, d_in=D_IN_FOR_OUTPUTS, d_out=d_out)
+    return _times(setting, seed, np.geomspace(1, 1e8, 80), 2000)
 
 
-def _times(setting, seed, last_step):
-    step = np.append(0.0, np.geomspace(1.0, last_step, N_STEPS))
-    run = reduced.trajectory(setting, step, [seed], n_test=N_TEST)
+def _times(setting, seed, step, n_test):
+    run = reduced.trajectory(setting, np.append(0, step), [seed], n_test=n_test)
     return {
         "memorisation_time": run.memorisation_time()[0],
         "generalisation_time": run.generalisation_time()[0],
@@ -71,15 +69,15 @@ SWEEPS = (
         axes={"aspect_ratio": ASPECT_RATIO, "weight_decay": Quantity("1", "γ, weight decay")},
         outputs=TIMES,
         grids={
-            "small": Grid({"aspect_ratio": RATIO[2::4], "weight_decay": DECAY[::4]}, 2, 0.08),
-            "book": Grid({"aspect_ratio": RATIO, "weight_decay": DECAY}, 8, 0.08),
+            "small": Grid({"aspect_ratio": RATIO[2::4], "weight_decay": DECAY[::4]}, 2, 0.1),
+            "book": Grid({"aspect_ratio": RATIO, "weight_decay": DECAY}, 8, 0.1),
             "paper": Grid(
                 {
                     "aspect_ratio": [round(0.02 * k, 2) for k in range(1, 61)],
                     "weight_decay": [float(f"{10 ** (k / 15):.4g}") for k in range(-75, -14)],
                 },
                 100,
-                0.08,
+                0.1,
             ),
         },
         about="LE Fig. 4: delay over λ and weight decay, 1000 inputs, one output",
@@ -90,15 +88,15 @@ SWEEPS = (
         axes={"aspect_ratio": ASPECT_RATIO, "d_out": Quantity("1", "number of outputs")},
         outputs=TIMES,
         grids={
-            "small": Grid({"aspect_ratio": RATIO[2::4], "d_out": OUTPUTS[:4]}, 2, 0.06),
-            "book": Grid({"aspect_ratio": RATIO, "d_out": OUTPUTS}, 8, 0.13),
+            "small": Grid({"aspect_ratio": RATIO[2::4], "d_out": OUTPUTS[:4]}, 2, 0.1),
+            "book": Grid({"aspect_ratio": RATIO[2:], "d_out": OUTPUTS}, 8, 0.25),
             "paper": Grid(
                 {
-                    "aspect_ratio": [round(0.02 * k, 2) for k in range(1, 61)],
+                    "aspect_ratio": [round(0.02 * k, 2) for k in range(10, 61)],
                     "d_out": [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64],
                 },
                 100,
-                0.13,
+                0.3,
             ),
         },
         about="LE Fig. 4: delay over λ and the number of outputs, 400 inputs, no decay",

@@ -63,8 +63,8 @@ SWEEPS = (
             "last_accuracy": Quantity("fraction", "test accuracy after 1e10 steps"),
         },
         grids={
-            "small": Grid({"aspect_ratio": RATIO[2::5], "noise_scale": SCALE[::4]}, 2, 0.08),
-            "book": Grid({"aspect_ratio": RATIO, "noise_scale": SCALE}, 12, 0.08),
+            "small": Grid({"aspect_ratio": RATIO[2::5], "noise_scale": SCALE[::4]}, 2, 0.1),
+            "book": Grid({"aspect_ratio": RATIO, "noise_scale": SCALE}, 12, 0.1),
             "paper": Grid(
                 {
                     "aspect_ratio": [round(0.01 * k, 2) for k in range(10, 91)],

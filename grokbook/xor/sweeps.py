@@ -44,15 +44,15 @@ SWEEPS = (
             for step, after in ((1, "1 step"), (15, "15 steps"))
         },
         grids={
-            "small": Grid({"signal_norm": SIGNAL[2::4], "label_noise": NOISE[::3]}, 2, 0.07),
-            "book": Grid({"signal_norm": SIGNAL, "label_noise": NOISE}, 12, 0.07),
+            "small": Grid({"signal_norm": SIGNAL[2::4], "label_noise": NOISE[::3]}, 2, 0.1),
+            "book": Grid({"signal_norm": SIGNAL, "label_noise": NOISE}, 12, 0.1),
             "paper": Grid(
                 {
                     "signal_norm": [float(k) for k in range(1, 81)],
                     "label_noise": [round(0.01 * k, 2) for k in range(50)],
                 },
                 200,
-                0.07,
+                0.1,
             ),
         },
         about="XC Fig. 1: accuracy after 1 and 15 steps over signal and label noise",
