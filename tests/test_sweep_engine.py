@@ -24,7 +24,7 @@ TESTS = Path(__file__).resolve().parent
 PATH = os.pathsep.join([str(TESTS), str(TESTS.parent)])
 ENVIRONMENT = os.environ | {"PYTHONPATH": PATH}
 # Generous, for a machine with other work to do.
-PATIENCE = 120
+PATIENCE = 600
 # The command, in a process of its own, with the tests' sweep in the catalogue.
 COMMAND = """
 import os, sys
