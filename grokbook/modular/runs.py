@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, codes, decay, scan, sphere
+from grokbook.modular import arms, codes, decay, scan, sphere, temperature
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -148,6 +148,23 @@ RUNS = (
         parameters={"seeds": SEEDS, "code": "random", "n_steps": 400, "every": 10},
         about="addition modulo 113 on random 14-bit codes, nothing regularised, five seeds",
         cpu_seconds=90,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-temperature",
+        function=temperature.sweep,
+        parameters={
+            "temperatures": [1.0, 4.0],
+            "seeds": SEEDS,
+            "n_steps": 600,
+            "every": 25,
+            "task": {"p": 59},
+            "network": {"width": 128},
+            "train_fraction": 0.7,
+            "optimizer": {"learning_rate": 0.005, "beta2": 0.95},
+        },
+        about="addition modulo 59 without decay at softmax temperatures 1 and 4, five seeds",
+        cpu_seconds=60,
         packages=("torch",),
     ),
 )
