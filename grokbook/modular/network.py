@@ -74,14 +74,15 @@ class MLP(nn.Module):
         validate.choice("activation", activation, tuple(ACTIVATIONS))
         validate.number("init_scale", init_scale, above=0)
         self.n_symbols, self.activation = n_symbols, activation
-        if n_symbols:
-            self.first = nn.Parameter(torch.empty(2 * n_symbols, width))
-        else:
-            self.first = nn.Linear(d_in, width, bias=bias)
         widths = [width] * depth + [n_classes]
-        self.layers = nn.ModuleList(
-            nn.Linear(inner, outer, bias=bias) for inner, outer in itertools.pairwise(widths)
-        )
+        with torch.random.fork_rng(devices=[]):
+            if n_symbols:
+                self.first = nn.Parameter(torch.empty(2 * n_symbols, width))
+            else:
+                self.first = nn.Linear(d_in, width, bias=bias)
+            self.layers = nn.ModuleList(
+                nn.Linear(inner, outer, bias=bias) for inner, outer in itertools.pairwise(widths)
+            )
         fan_in = [2 * n_symbols or d_in, *widths[:-1]]
         _draw_uniform(self, fan_in, init_scale, seed)
 

@@ -23,11 +23,9 @@ def orthogonal_part(
     if square == 0:
         return gradient.clone()
     part = flat - (torch.dot(flat_weight, flat) / square) * flat_weight
-    if rescale:
-        # The guard of the authors' code, relative, so that it means the same in every format.
-        norm = torch.linalg.vector_norm(part)
-        floor = torch.finfo(flat.dtype).tiny
-        part = part * (torch.linalg.vector_norm(flat) / norm.clamp_min(floor))
+    norm = torch.linalg.vector_norm(part)
+    if rescale and norm > 0:
+        part = part * (torch.linalg.vector_norm(flat) / norm)
     return part.view_as(gradient)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, ticket_arms
+from grokbook.modular import arms, ticket_arms, ticket_sweeps
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -36,5 +36,33 @@ RUNS = (
         about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
         cpu_seconds=300,
         packages=("torch", "networkx"),
+    ),
+    StoredRun(
+        name="tickets-controls",
+        function=ticket_sweeps.controls,
+        parameters={
+            "seeds": [0, 1, 2, 3, 4],
+            "few": [0, 1, 2],
+            "setting": {},
+            "n_steps": 6000,
+            "short": 2500,
+        },
+        about="GT, quick setting: tickets, norm controls, mask times, rates, criteria",
+        cpu_seconds=350,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-late-masks",
+        function=ticket_sweeps.late_masks,
+        parameters={
+            "seeds": [0, 1, 2, 3, 4],
+            "precisions": ["float64", "float32", "complement"],
+            "factors": [1.1, 1.5, 2.25],
+            "n_steps": 6000,
+            "ticket_steps": 1500,
+        },
+        about="GT, quick setting: masks taken late, with three forms of the loss, five seeds",
+        cpu_seconds=250,
+        packages=("torch",),
     ),
 )

@@ -1,0 +1,198 @@
+"""Sweeps of GT in the quick setting: every kind of mask and control, over seeds, as one table.
+
+A table has a row for each run: which arm, which seed, its times and its curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from grokbook.modular import masks
+from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+
+RATE = 0.6
+# Steps after generalisation at which the dense run ends and its mask is taken.
+WAIT = 200
+RECORD = {"every": 20, "first": 120}
+FRACTIONS = (0.25, 0.5, 0.75, 1.0)
+RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
+NO_DECAY_RATES = (0.6, 0.7, 0.8, 0.9)
+
+
+class Table:
+    """Collects runs as rows; :meth:`arrays` gives them for a store."""
+
+    def __init__(self, n_steps: int):
+        self.record = schedule(n_steps, **RECORD)
+        self.rows: list[dict] = []
+
+    def add(self, arm: str, seed: int, run: Path) -> None:
+        """One run; its curves are continued by their last values."""
+        where = np.searchsorted(run.curves.step, self.record, side="right") - 1
+        norms = [float(torch.linalg.vector_norm(run.last, p)) for p in (1, 2)]
+        self.rows.append(
+            {
+                "arm": arm,
+                "seed": seed,
+                "t_mem": run.t_mem,
+                "t_gen": run.t_gen,
+                "best": run.best,
+                "ended": run.step[-1],
+                "norm": norms,
+                "train_accuracy": run.curves.train_accuracy[where].astype(np.float32),
+                "test_accuracy": run.curves.test_accuracy[where].astype(np.float32),
+            }
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """``step`` (n_steps,), and one entry or row a run of everything else."""
+        columns = {name: np.array([row[name] for row in self.rows]) for name in self.rows[0]}
+        return {"step": np.array(self.record)} | columns
+
+
+def dense_run(setting: TicketSetting, seed: int, n_steps: int, *, wait: float = WAIT) -> Path:
+    """A dense run to ``wait`` steps after generalisation, weights kept every 50 steps."""
+    record = schedule(n_steps, **RECORD)
+    return follow(setting.trainer(seed), record, keep=range(0, n_steps, 50), wait=wait)
+
+
+def ticket_run(
+    setting: TicketSetting,
+    seed: int,
+    mask: torch.Tensor | None,
+    n_steps: int,
+    *,
+    weights: torch.Tensor | None = None,
+) -> Path:
+    """A masked (or otherwise started) run to 100 steps after generalisation."""
+    trainer = setting.trainer(seed, mask=mask, weights=weights)
+    return follow(trainer, schedule(n_steps, every=5, first=120), wait=100)
+
+
+def controls(
+    seeds: Sequence[int], few: Sequence[int], *, setting: Mapping, n_steps: int, short: int
+) -> dict[str, np.ndarray]:
+    """Dense runs, tickets, norm controls and random masks for ``seeds``; all else for ``few``.
+
+    Parameters
+    ----------
+    setting : mapping
+        Arguments of :class:`TicketSetting`.
+    n_steps : int
+        Longest dense run, and that of its norm controls.
+    short : int
+        Longest run under a mask made at initialisation; other masks get 3/5 of it.
+
+    Returns
+    -------
+    dict
+        A :class:`Table`'s arrays.
+    """
+    one, table = TicketSetting(**setting), Table(n_steps)
+    for seed in seeds:
+        dense = dense_run(one, seed, n_steps)
+        table.add("dense", seed, dense)
+        initial, mask = one.initial(seed), masks.magnitude(dense.last, RATE)
+        table.add("ticket", seed, ticket_run(one, seed, mask, short))
+        for order in (1, 2):
+            scaled = initial * masks.norm_ratio(initial, mask, order)
+            run = ticket_run(one, seed, None, n_steps, weights=scaled)
+            table.add(f"dense, L{order} norm of the ticket", seed, run)
+        drawn = masks.at_initialisation("random", one, seed, RATE)
+        table.add("random", seed, ticket_run(one, seed, drawn, short))
+        if seed in few:
+            _masks_of_a_dense_run(table, one, seed, dense, 3 * short // 5)
+            for criterion in tuple(masks.CRITERIA)[1:]:
+                made = masks.at_initialisation(criterion, one, seed, RATE)
+                table.add(criterion, seed, ticket_run(one, seed, made, short))
+    return table.arrays()
+
+
+def _masks_of_a_dense_run(table, setting, seed, dense, n_steps):
+    """Tickets by mask time, pruning rate and layer; what the mask carries; no weight decay."""
+
+    def add(name, mask, one=setting, **options):
+        table.add(name, seed, ticket_run(one, seed, mask, n_steps, **options))
+
+    for name, step in mask_times(dense).items():
+        add(name, masks.magnitude(dense.at(step), RATE))
+    for rate in RATES:
+        add(f"k = {rate}", masks.magnitude(dense.last, rate))
+    mask, spans = masks.magnitude(dense.last, RATE), setting.spans()
+    add("pruned by layer", masks.magnitude(dense.last, RATE, spans))
+    add("shuffled in its layers", masks.shuffled(mask, spans, 100 + seed))
+    add("fresh initial weights", mask, weights=setting.initial(100 + seed))
+    add("magnitude at initialisation", masks.magnitude(setting.initial(seed), RATE))
+    free = setting.replace(weight_decay=0.0)
+    add("dense, no decay", None, free)
+    for rate in NO_DECAY_RATES:
+        add(f"no decay, k = {rate}", masks.magnitude(dense.last, rate), free)
+
+
+def mask_times(dense: Path) -> dict[str, int]:
+    """Steps at which masks are taken: 50, and shares of the generalisation time."""
+    wanted = {"mask at step 50": 50} | {f"mask at {f:g} t_gen": f * dense.t_gen for f in FRACTIONS}
+    return {
+        name: int(dense.step[np.argmin(np.abs(dense.step - one))])
+        for name, one in wanted.items()
+        if np.isfinite(one)
+    }
+
+
+def late_masks(
+    seeds: Sequence[int],
+    *,
+    precisions: Sequence[str],
+    factors: Sequence[float],
+    n_steps: int,
+    ticket_steps: int,
+) -> dict[str, np.ndarray]:
+    """Masks taken long after generalisation, with losses of different precision.
+
+    Parameters
+    ----------
+    factors : sequence of float
+        Mask times over t_gen, increasing.
+
+    Returns
+    -------
+    dict
+        ``t_gen`` of dense runs (n_precisions, n_seeds); ``ticket_t_mem``, ``ticket_t_gen``,
+        ``ticket_best`` (n_precisions, n_seeds, n_factors); of the same shape ``dense_test``, the
+        test accuracy of the dense run where the mask was taken, and ``signs``, the share of kept
+        weights whose sign is still the initial one.
+    """
+    shape = len(precisions), len(seeds), len(factors)
+    out = {
+        name: np.full(shape, np.nan)
+        for name in ("ticket_t_mem", "ticket_t_gen", "ticket_best", "dense_test", "signs")
+    }
+    out["t_gen"] = np.full(shape[:2], np.inf)
+    for i, precision in enumerate(precisions):
+        setting = TicketSetting(precision=precision)
+        for j, seed in enumerate(seeds):
+            for k, (dense, run) in enumerate(_late(setting, seed, factors, n_steps, ticket_steps)):
+                out["t_gen"][i, j] = dense["t_gen"]
+                out["dense_test"][i, j, k], out["signs"][i, j, k] = dense["test"], dense["signs"]
+                out["ticket_t_mem"][i, j, k] = run.t_mem
+                out["ticket_t_gen"][i, j, k] = run.t_gen
+                out["ticket_best"][i, j, k] = run.best
+    return out
+
+
+def _late(setting: TicketSetting, seed: int, factors, n_steps, ticket_steps):
+    trainer, initial = setting.trainer(seed), setting.initial(seed)
+    first = follow(trainer, schedule(n_steps, **RECORD), wait=0)
+    t_gen = first.t_gen if np.isfinite(first.t_gen) else np.nan
+    for factor in factors if np.isfinite(t_gen) else ():
+        later = follow(trainer, [max(round(factor * t_gen), trainer.step)])
+        mask = masks.magnitude(later.last, RATE)
+        facts = {
+            "t_gen": t_gen,
+            "test": later.curves.test_accuracy[-1],
+            "signs": masks.agreement(initial, later.last, mask)[0],
+        }
+        yield facts, ticket_run(setting, seed, mask, ticket_steps)
