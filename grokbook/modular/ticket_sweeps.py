@@ -12,6 +12,7 @@ import torch
 
 from grokbook.modular import masks
 from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+from grokbook.modular.train import Trainer
 
 RATE = 0.6
 # Steps after generalisation at which the dense run ends and its mask is taken.
@@ -19,7 +20,8 @@ WAIT = 200
 RECORD = {"every": 20, "first": 120}
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
-NO_DECAY_RATES = (0.6, 0.7, 0.8, 0.9)
+NO_DECAY_RATES = (0.6, 0.7, 0.8)
+LATE = (1.5, 2.0)
 
 
 class Table:
@@ -53,10 +55,10 @@ class Table:
         return {"step": np.array(self.record)} | columns
 
 
-def dense_run(setting: TicketSetting, seed: int, n_steps: int, *, wait: float = WAIT) -> Path:
-    """A dense run to ``wait`` steps after generalisation, weights kept every 50 steps."""
-    record = schedule(n_steps, **RECORD)
-    return follow(setting.trainer(seed), record, keep=range(0, n_steps, 50), wait=wait)
+def dense_run(setting: TicketSetting, seed: int, n_steps: int) -> tuple[Trainer, Path]:
+    """A dense run to 200 steps after generalisation, weights kept every 50; and its trainer."""
+    trainer, record = setting.trainer(seed), schedule(n_steps, **RECORD)
+    return trainer, follow(trainer, record, keep=range(0, n_steps, 50), wait=WAIT)
 
 
 def ticket_run(
@@ -69,7 +71,7 @@ def ticket_run(
 ) -> Path:
     """A masked (or otherwise started) run to 100 steps after generalisation."""
     trainer = setting.trainer(seed, mask=mask, weights=weights)
-    return follow(trainer, schedule(n_steps, every=5, first=120), wait=100)
+    return follow(trainer, schedule(n_steps, every=10, first=120), wait=100)
 
 
 def controls(
@@ -84,7 +86,7 @@ def controls(
     n_steps : int
         Longest dense run, and that of its norm controls.
     short : int
-        Longest run under a mask made at initialisation; other masks get 3/5 of it.
+        Longest run under a mask made at initialisation; other masks get half of it.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def controls(
     """
     one, table = TicketSetting(**setting), Table(n_steps)
     for seed in seeds:
-        dense = dense_run(one, seed, n_steps)
+        trainer, dense = dense_run(one, seed, n_steps)
         table.add("dense", seed, dense)
         initial, mask = one.initial(seed), masks.magnitude(dense.last, RATE)
         table.add("ticket", seed, ticket_run(one, seed, mask, short))
@@ -104,10 +106,11 @@ def controls(
         drawn = masks.at_initialisation("random", one, seed, RATE)
         table.add("random", seed, ticket_run(one, seed, drawn, short))
         if seed in few:
-            _masks_of_a_dense_run(table, one, seed, dense, 3 * short // 5)
+            _masks_of_a_dense_run(table, one, seed, dense, short // 2)
             for criterion in tuple(masks.CRITERIA)[1:]:
                 made = masks.at_initialisation(criterion, one, seed, RATE)
                 table.add(criterion, seed, ticket_run(one, seed, made, short))
+        _late_masks(table, one, seed, trainer, dense.t_gen, short // 2)
     return table.arrays()
 
 
@@ -142,57 +145,30 @@ def mask_times(dense: Path) -> dict[str, int]:
     }
 
 
-def late_masks(
-    seeds: Sequence[int],
-    *,
-    precisions: Sequence[str],
-    factors: Sequence[float],
-    n_steps: int,
-    ticket_steps: int,
-) -> dict[str, np.ndarray]:
-    """Masks taken long after generalisation, with losses of different precision.
-
-    Parameters
-    ----------
-    factors : sequence of float
-        Mask times over t_gen, increasing.
-
-    Returns
-    -------
-    dict
-        ``t_gen`` of dense runs (n_precisions, n_seeds); ``ticket_t_mem``, ``ticket_t_gen``,
-        ``ticket_best`` (n_precisions, n_seeds, n_factors); of the same shape ``dense_test``, the
-        test accuracy of the dense run where the mask was taken, and ``signs``, the share of kept
-        weights whose sign is still the initial one.
-    """
-    shape = len(precisions), len(seeds), len(factors)
-    out = {
-        name: np.full(shape, np.nan)
-        for name in ("ticket_t_mem", "ticket_t_gen", "ticket_best", "dense_test", "signs")
-    }
-    out["t_gen"] = np.full(shape[:2], np.inf)
-    for i, precision in enumerate(precisions):
-        setting = TicketSetting(precision=precision)
-        for j, seed in enumerate(seeds):
-            for k, (dense, run) in enumerate(_late(setting, seed, factors, n_steps, ticket_steps)):
-                out["t_gen"][i, j] = dense["t_gen"]
-                out["dense_test"][i, j, k], out["signs"][i, j, k] = dense["test"], dense["signs"]
-                out["ticket_t_mem"][i, j, k] = run.t_mem
-                out["ticket_t_gen"][i, j, k] = run.t_gen
-                out["ticket_best"][i, j, k] = run.best
-    return out
-
-
-def _late(setting: TicketSetting, seed: int, factors, n_steps, ticket_steps):
-    trainer, initial = setting.trainer(seed), setting.initial(seed)
-    first = follow(trainer, schedule(n_steps, **RECORD), wait=0)
-    t_gen = first.t_gen if np.isfinite(first.t_gen) else np.nan
-    for factor in factors if np.isfinite(t_gen) else ():
+def _late_masks(table, setting, seed, trainer, t_gen, n_steps):
+    """Train the dense network on, and take masks long after it has generalised."""
+    for factor in LATE if np.isfinite(t_gen) else ():
         later = follow(trainer, [max(round(factor * t_gen), trainer.step)])
+        table.add(f"dense at {factor:g} t_gen", seed, later)
         mask = masks.magnitude(later.last, RATE)
-        facts = {
-            "t_gen": t_gen,
-            "test": later.curves.test_accuracy[-1],
-            "signs": masks.agreement(initial, later.last, mask)[0],
-        }
-        yield facts, ticket_run(setting, seed, mask, ticket_steps)
+        table.add(f"mask at {factor:g} t_gen", seed, ticket_run(setting, seed, mask, n_steps))
+
+
+def late_masks(
+    seeds: Sequence[int], *, precisions: Sequence[str], n_steps: int, short: int
+) -> dict[str, np.ndarray]:
+    """Tickets at 200 steps, 0.5 t_gen and t_gen after generalisation, by precision of the loss.
+
+    Arms are called "float32: ticket" and so on; see :func:`controls`, which holds float64.
+    """
+    table = Table(n_steps)
+    for precision in precisions:
+        one, part = TicketSetting(precision=precision), Table(n_steps)
+        for seed in seeds:
+            trainer, dense = dense_run(one, seed, n_steps)
+            part.add("dense", seed, dense)
+            mask = masks.magnitude(dense.last, RATE)
+            part.add("ticket", seed, ticket_run(one, seed, mask, short // 2))
+            _late_masks(part, one, seed, trainer, dense.t_gen, short // 2)
+        table.rows += [row | {"arm": f"{precision}: {row['arm']}"} for row in part.rows]
+    return table.arrays()

@@ -387,7 +387,7 @@ def follow(
         logits = trainer.gradient.forward()
         terms = trainer.loss.terms(logits, trainer.train.labels)
         if step in wanted or step == last:
-            rows.append((step, *_record(trainer, logits, terms.value)))
+            rows.append((step, *accuracy_and_loss(trainer, logits, terms.value)))
             if math.isinf(held) and _holds(rows):
                 held = rows[-HOLD - 1][0]
                 last = int(min(last, max(step, held + wait)))
@@ -403,8 +403,8 @@ def follow(
 
 
 @torch.no_grad()
-def _record(trainer: Trainer, logits, value) -> tuple[float, float, float, float]:
-    """Train and test loss, train and test accuracy."""
+def accuracy_and_loss(trainer: Trainer, logits, value) -> tuple[float, float, float, float]:
+    """Train and test loss, train and test accuracy, given the training logits and loss values."""
     test = trainer.network(trainer.test.inputs)
     labels = trainer.train.labels, trainer.test.labels
     loss = value.mean(), trainer.loss.terms(test, labels[1]).value.mean()
