@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def initial(seed: int) -> torch.Tensor:
     rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
     parts = [
         torch.randn(rows * columns, generator=rng) / math.sqrt(rows)
-        for rows, columns in zip(WIDTHS[:-1], WIDTHS[1:], strict=True)
+        for rows, columns in itertools.pairwise(WIDTHS)
     ]
     return torch.cat(parts)
 
@@ -72,7 +73,7 @@ def train(
     if mask.shape != start.shape:
         raise ValueError(f"mask has shape {tuple(mask.shape)}: must be {tuple(start.shape)}")
     x, y, x_test, y_test = samples(seed)
-    sizes = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+    sizes = list(itertools.pairwise(WIDTHS))
     parts = [
         (start * mask)[a : a + rows * columns].view(rows, columns).clone().requires_grad_()
         for a, (rows, columns) in zip(_starts(sizes), sizes, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, ticket_arms, ticket_sweeps
+from grokbook.modular import arms, ticket_arms, ticket_popup, ticket_sweeps
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -52,16 +52,37 @@ RUNS = (
         packages=("torch",),
     ),
     StoredRun(
-        name="tickets-late-masks",
+        name="tickets-float32",
         function=ticket_sweeps.late_masks,
         parameters={
             "seeds": [0, 1, 2, 3, 4],
-            "precisions": ["float32", "complement"],
+            "precisions": ["float32"],
             "n_steps": 6000,
             "short": 2000,
         },
-        about="GT, quick setting: masks taken late, with the loss in float32, five seeds",
-        cpu_seconds=250,
+        about="GT, quick setting, loss in float32: tickets, and masks taken late, five seeds",
+        cpu_seconds=90,
         packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-complement",
+        function=ticket_sweeps.late_masks,
+        parameters={
+            "seeds": [0, 1, 2, 3, 4],
+            "precisions": ["complement"],
+            "n_steps": 6000,
+            "short": 2000,
+        },
+        about="GT, quick setting, float32 by the complement: the same, five seeds",
+        cpu_seconds=90,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-edge-popup",
+        function=ticket_popup.edge_popup_arm,
+        parameters={"seeds": [0, 1, 2], "starts": [200, 400], "record": [*range(0, 2001, 50)]},
+        about="GT Table 1: edge-popup from a memorising network, three seeds",
+        cpu_seconds=120,
+        packages=("torch", "networkx"),
     ),
 )
