@@ -5,7 +5,7 @@ A table has a row for each run: which arm, which seed, its times and its curves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ RECORD = {"every": 20, "first": 120}
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
 NO_DECAY_RATES = (0.6, 0.7, 0.8)
-LATE = (1.5, 2.0)
+LATE = (2.0,)
 
 
 class Table:
@@ -74,26 +74,22 @@ def ticket_run(
     return follow(trainer, schedule(n_steps, every=10, first=120), wait=100)
 
 
-def controls(
-    seeds: Sequence[int], few: Sequence[int], *, setting: Mapping, n_steps: int, short: int
-) -> dict[str, np.ndarray]:
-    """Dense runs, tickets, norm controls and random masks for ``seeds``; all else for ``few``.
+def controls(seeds: Sequence[int], *, n_steps: int, short: int) -> dict[str, np.ndarray]:
+    """Dense runs, tickets, norm controls, random masks, and masks taken late.
 
     Parameters
     ----------
-    setting : mapping
-        Arguments of :class:`TicketSetting`.
     n_steps : int
         Longest dense run, and that of its norm controls.
     short : int
-        Longest run under a mask made at initialisation; other masks get half of it.
+        Longest run under a mask; late masks get half of it.
 
     Returns
     -------
     dict
         A :class:`Table`'s arrays.
     """
-    one, table = TicketSetting(**setting), Table(n_steps)
+    one, table = TicketSetting(), Table(n_steps)
     for seed in seeds:
         trainer, dense = dense_run(one, seed, n_steps)
         table.add("dense", seed, dense)
@@ -105,12 +101,33 @@ def controls(
             table.add(f"dense, L{order} norm of the ticket", seed, run)
         drawn = masks.at_initialisation("random", one, seed, RATE)
         table.add("random", seed, ticket_run(one, seed, drawn, short))
-        if seed in few:
-            _masks_of_a_dense_run(table, one, seed, dense, short // 2)
-            for criterion in tuple(masks.CRITERIA)[1:]:
-                made = masks.at_initialisation(criterion, one, seed, RATE)
-                table.add(criterion, seed, ticket_run(one, seed, made, short))
         _late_masks(table, one, seed, trainer, dense.t_gen, short // 2)
+    return table.arrays()
+
+
+def mask_sweep(seeds: Sequence[int], *, n_steps: int, short: int) -> dict[str, np.ndarray]:
+    """Masks by time, pruning rate and criterion; what they carry; no weight decay.
+
+    Parameters
+    ----------
+    n_steps : int
+        Longest dense run.
+    short : int
+        Longest run under a mask made at initialisation; other masks get half of it.
+
+    Returns
+    -------
+    dict
+        A :class:`Table`'s arrays.
+    """
+    one, table = TicketSetting(), Table(n_steps)
+    for seed in seeds:
+        _, dense = dense_run(one, seed, n_steps)
+        table.add("dense", seed, dense)
+        _masks_of_a_dense_run(table, one, seed, dense, short // 2)
+        for criterion in tuple(masks.CRITERIA)[1:]:
+            made = masks.at_initialisation(criterion, one, seed, RATE)
+            table.add(criterion, seed, ticket_run(one, seed, made, short))
     return table.arrays()
 
 
@@ -125,10 +142,10 @@ def _masks_of_a_dense_run(table, setting, seed, dense, n_steps):
     for rate in RATES:
         add(f"k = {rate}", masks.magnitude(dense.last, rate))
     mask, spans = masks.magnitude(dense.last, RATE), setting.spans()
+    add("ticket", mask)
     add("pruned by layer", masks.magnitude(dense.last, RATE, spans))
     add("shuffled in its layers", masks.shuffled(mask, spans, 100 + seed))
     add("fresh initial weights", mask, weights=setting.initial(100 + seed))
-    add("magnitude at initialisation", masks.magnitude(setting.initial(seed), RATE))
     free = setting.replace(weight_decay=0.0)
     add("dense, no decay", None, free)
     for rate in NO_DECAY_RATES:
@@ -157,7 +174,7 @@ def _late_masks(table, setting, seed, trainer, t_gen, n_steps):
 def late_masks(
     seeds: Sequence[int], *, precisions: Sequence[str], n_steps: int, short: int
 ) -> dict[str, np.ndarray]:
-    """Tickets at 200 steps, 0.5 t_gen and t_gen after generalisation, by precision of the loss.
+    """Tickets at 200 steps and at t_gen after generalisation, by precision of the loss.
 
     Arms are called "float32: ticket" and so on; see :func:`controls`, which holds float64.
     """
