@@ -1,4 +1,4 @@
-"""Sweeps of GT in the quick setting: every kind of mask and control, over seeds, as one table.
+"""Sweeps of GT: every kind of mask and control, over seeds, as one table.
 
 A table has a row for each run: which arm, which seed, its times and its curves.
 """
@@ -25,7 +25,7 @@ LATE = (2.0,)
 
 
 class Table:
-    """Collects runs as rows; :meth:`arrays` gives them for a store."""
+    """Collects runs as rows; :meth:`of` finds an arm, :meth:`arrays` gives all for a store."""
 
     def __init__(self, n_steps: int):
         self.record = schedule(n_steps, **RECORD)
@@ -48,6 +48,14 @@ class Table:
                 "test_accuracy": run.curves.test_accuracy[where].astype(np.float32),
             }
         )
+
+    def of(self, arm: str, name: str = "t_gen") -> np.ndarray:
+        """One entry a run of an arm, in the order of adding; ValueError for an unknown arm."""
+        found = [row[name] for row in self.rows if row["arm"] == arm]
+        if not found:
+            known = list(dict.fromkeys(row["arm"] for row in self.rows))
+            raise ValueError(f"arm = {arm!r}: must be one of {known}")
+        return np.array(found)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """``step`` (n_steps,), and one entry or row a run of everything else."""
@@ -74,82 +82,58 @@ def ticket_run(
     return follow(trainer, schedule(n_steps, every=10, first=120), wait=100)
 
 
-def controls(seeds: Sequence[int], *, n_steps: int, short: int) -> dict[str, np.ndarray]:
-    """Dense runs, tickets, norm controls, random masks, and masks taken late.
-
-    Parameters
-    ----------
-    n_steps : int
-        Longest dense run, and that of its norm controls.
-    short : int
-        Longest run under a mask; late masks get half of it.
-
-    Returns
-    -------
-    dict
-        A :class:`Table`'s arrays.
-    """
-    one, table = TicketSetting(), Table(n_steps)
-    for seed in seeds:
-        trainer, dense = dense_run(one, seed, n_steps)
-        table.add("dense", seed, dense)
-        initial, mask = one.initial(seed), masks.magnitude(dense.last, RATE)
-        table.add("ticket", seed, ticket_run(one, seed, mask, short))
-        for order in (1, 2):
-            scaled = initial * masks.norm_ratio(initial, mask, order)
-            run = ticket_run(one, seed, None, n_steps, weights=scaled)
-            table.add(f"dense, L{order} norm of the ticket", seed, run)
-        drawn = masks.at_initialisation("random", one, seed, RATE)
-        table.add("random", seed, ticket_run(one, seed, drawn, short))
-        _late_masks(table, one, seed, trainer, dense.t_gen, short // 2)
-    return table.arrays()
+def add_controls(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """The ticket of a dense run, and dense networks scaled to its L1 and L2 norm, ``n`` steps."""
+    initial, mask = setting.initial(seed), masks.magnitude(dense.last, RATE)
+    table.add("ticket", seed, ticket_run(setting, seed, mask, n))
+    for order in (1, 2):
+        scaled = initial * masks.norm_ratio(initial, mask, order)
+        run = ticket_run(setting, seed, None, n, weights=scaled)
+        table.add(f"dense, L{order} norm of the ticket", seed, run)
 
 
-def mask_sweep(seeds: Sequence[int], *, n_steps: int, short: int) -> dict[str, np.ndarray]:
-    """Masks by time, pruning rate and criterion; what they carry; no weight decay.
-
-    Parameters
-    ----------
-    n_steps : int
-        Longest dense run.
-    short : int
-        Longest run under a mask made at initialisation; other masks get half of it.
-
-    Returns
-    -------
-    dict
-        A :class:`Table`'s arrays.
-    """
-    one, table = TicketSetting(), Table(n_steps)
-    for seed in seeds:
-        _, dense = dense_run(one, seed, n_steps)
-        table.add("dense", seed, dense)
-        _masks_of_a_dense_run(table, one, seed, dense, short // 2)
-        for criterion in tuple(masks.CRITERIA)[1:]:
-            made = masks.at_initialisation(criterion, one, seed, RATE)
-            table.add(criterion, seed, ticket_run(one, seed, made, short))
-    return table.arrays()
-
-
-def _masks_of_a_dense_run(table, setting, seed, dense, n_steps):
-    """Tickets by mask time, pruning rate and layer; what the mask carries; no weight decay."""
-
-    def add(name, mask, one=setting, **options):
-        table.add(name, seed, ticket_run(one, seed, mask, n_steps, **options))
-
+def add_mask_times(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """Tickets from masks taken on the way: see :func:`mask_times`."""
     for name, step in mask_times(dense).items():
-        add(name, masks.magnitude(dense.at(step), RATE))
+        mask = masks.magnitude(dense.at(step), RATE)
+        table.add(name, seed, ticket_run(setting, seed, mask, n))
+
+
+def add_rates(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """Tickets of all pruning rates in ``RATES``."""
     for rate in RATES:
-        add(f"k = {rate}", masks.magnitude(dense.last, rate))
+        mask = masks.magnitude(dense.last, rate)
+        table.add(f"k = {rate}", seed, ticket_run(setting, seed, mask, n))
+
+
+def add_criteria(
+    table: Table, setting: TicketSetting, seed: int, n: int, criteria: Sequence[str] = ()
+) -> None:
+    """Masks made at initialisation, by all criteria or the given ones."""
+    for criterion in criteria or tuple(masks.CRITERIA):
+        mask = masks.at_initialisation(criterion, setting, seed, RATE)
+        table.add(criterion, seed, ticket_run(setting, seed, mask, n))
+
+
+def add_carried(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """The ticket and what its mask loses when moved: shuffled, on fresh weights, by layer."""
     mask, spans = masks.magnitude(dense.last, RATE), setting.spans()
-    add("ticket", mask)
-    add("pruned by layer", masks.magnitude(dense.last, RATE, spans))
-    add("shuffled in its layers", masks.shuffled(mask, spans, 100 + seed))
-    add("fresh initial weights", mask, weights=setting.initial(100 + seed))
+    fresh = setting.initial(100 + seed)
+    shuffled = masks.shuffled(mask, spans, 100 + seed)
+    by_layer = masks.magnitude(dense.last, RATE, spans)
+    table.add("ticket", seed, ticket_run(setting, seed, mask, n))
+    table.add("pruned by layer", seed, ticket_run(setting, seed, by_layer, n))
+    table.add("shuffled in its layers", seed, ticket_run(setting, seed, shuffled, n))
+    table.add("fresh initial weights", seed, ticket_run(setting, seed, mask, n, weights=fresh))
+
+
+def add_no_decay(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """The dense network and tickets of ``NO_DECAY_RATES``, trained without weight decay."""
     free = setting.replace(weight_decay=0.0)
-    add("dense, no decay", None, free)
+    table.add("dense, no decay", seed, ticket_run(free, seed, None, n))
     for rate in NO_DECAY_RATES:
-        add(f"no decay, k = {rate}", masks.magnitude(dense.last, rate), free)
+        mask = masks.magnitude(dense.last, rate)
+        table.add(f"no decay, k = {rate}", seed, ticket_run(free, seed, mask, n))
 
 
 def mask_times(dense: Path) -> dict[str, int]:
@@ -176,7 +160,7 @@ def late_masks(
 ) -> dict[str, np.ndarray]:
     """Tickets at 200 steps and at t_gen after generalisation, by precision of the loss.
 
-    Arms are called "float32: ticket" and so on; see :func:`controls`, which holds float64.
+    Arms are called "float32: ticket" and so on.
     """
     table = Table(n_steps)
     for precision in precisions:
