@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, ticket_arms, ticket_popup, ticket_sweeps
+from grokbook.modular import arms, ticket_arms
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -35,40 +35,6 @@ RUNS = (
         },
         about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
         cpu_seconds=300,
-        packages=("torch", "networkx"),
-    ),
-    StoredRun(
-        name="tickets-late-masks",
-        function=ticket_sweeps.late_masks,
-        parameters={
-            "seeds": [0, 1, 2, 3, 4],
-            "precisions": ["float64", "float32"],
-            "n_steps": 6000,
-            "short": 1600,
-        },
-        about="GT, quick setting, loss in float64 and float32: masks taken late, five seeds",
-        cpu_seconds=90,
-        packages=("torch",),
-    ),
-    StoredRun(
-        name="tickets-complement",
-        function=ticket_sweeps.late_masks,
-        parameters={
-            "seeds": [0, 1, 2, 3, 4],
-            "precisions": ["complement"],
-            "n_steps": 6000,
-            "short": 1600,
-        },
-        about="GT, quick setting, float32 by the complement: the same, five seeds",
-        cpu_seconds=90,
-        packages=("torch",),
-    ),
-    StoredRun(
-        name="tickets-edge-popup",
-        function=ticket_popup.edge_popup_arm,
-        parameters={"seeds": [0, 1, 2], "starts": [200, 400], "record": [*range(0, 2001, 50)]},
-        about="GT Table 1: edge-popup from a memorising network, three seeds",
-        cpu_seconds=120,
         packages=("torch", "networkx"),
     ),
 )
