@@ -107,7 +107,9 @@ def measure(benchmark: Benchmark) -> Result:
         difference = max(difference, float(np.max(np.abs(values[0] / values[1] - 1))))
     fast, obvious = (statistics.median(times[way]) for way in times)
     result = Result(benchmark, fast, obvious, difference, benchmark.limit(fast))
-    print(f"  {result.ratio:.1f} x ({obvious:.4g} s / {fast:.4g} s), differ by {difference:.1e}")
+    print(
+        f"  {_times(result.ratio)} x ({obvious:.4g} s / {fast:.4g} s), differ by {difference:.1e}"
+    )
     print(f"  {result.limit}", flush=True)
     return result
 
@@ -123,6 +125,10 @@ def _machine() -> str:
     )
 
 
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 3 else f"{ratio:.0f}"
+
+
 def _section(name, results):
     lines = [
         f"## {name}",
@@ -135,8 +141,8 @@ def _section(name, results):
     for r in results:
         b = r.benchmark
         lines.append(
-            f"| {b.name} | {r.fast:.3g} s | {r.obvious:.3g} s | {r.ratio:.0f} x | {b.floor:g} x "
-            f"| {b.aim:g} x | {r.difference:.1e} | {b.tolerance:.0e} |"
+            f"| {b.name} | {r.fast:.3g} s | {r.obvious:.3g} s | {_times(r.ratio)} x "
+            f"| {b.floor:g} x | {b.aim:g} x | {r.difference:.1e} | {b.tolerance:.0e} |"
         )
     notes = [f"- {r.benchmark.name}: {r.benchmark.what_is_timed} {r.limit}" for r in results]
     return "\n".join([*lines, "", *notes]) + "\n"

@@ -32,7 +32,7 @@ def power(table: np.ndarray) -> np.ndarray:
     Returns
     -------
     ((p - 1) / 2, n_columns) array
-        Non-negative, columns sum to 1 (to 0 where a column is constant).
+        Non-negative, columns sum to 1 (to 0 where a column is zero).
     """
     table = validate.array("table", table, ndim=2)
     n = n_frequencies(table.shape[0])
@@ -52,8 +52,8 @@ def spectrum(table: np.ndarray) -> np.ndarray:
 def entropy(table: np.ndarray) -> np.ndarray:
     """Fourier entropy of each column in nats, -sum_k s_k ln s_k (GT Section 5.1).
 
-    s is the amplitude spectrum over the frequencies, normalised to sum 1, as in GT; a constant
-    column has entropy 0.  Shape (n_columns,); at most ln((p - 1) / 2).
+    s is the amplitude spectrum over the frequencies, normalised to sum 1, as in GT; a column of
+    zeros has entropy 0.  Shape (n_columns,); at most ln((p - 1) / 2).
     """
     amplitude = np.sqrt(power(table))
     total = amplitude.sum(axis=0)

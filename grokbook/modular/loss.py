@@ -49,7 +49,7 @@ def stablemax(logits: torch.Tensor) -> torch.Tensor:
     """StableMax, s(z_i) / sum_j s(z_j), s(z) = z + 1 for z >= 0, 1 / (1 - z) below (NS Eq. 7).
 
     ``logits`` may have any leading axes; the last one is the classes.  It equals the softmax of
-    sign(z) log(1 + |z|) (NS Proposition 1).
+    ``sign(z) log(1 + |z|)`` (NS Proposition 1).
     """
     magnitude = _magnitude(logits)
     return magnitude / magnitude.sum(dim=-1, keepdim=True)
@@ -154,7 +154,7 @@ class CrossEntropy(_Loss):
 class StableMaxCrossEntropy(_Loss):
     """Cross-entropy of StableMax (NS Eqs. 7 and 8); the authors compute it in float64.
 
-    Its gradient is (q_k - 1[k = y]) / (1 + |z_k|) with q the StableMax probabilities.
+    Its gradient is ``(q_k - 1[k = y]) / (1 + |z_k|)`` with q the StableMax probabilities.
 
     Parameters
     ----------

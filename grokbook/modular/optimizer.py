@@ -136,8 +136,14 @@ class AdamW(_Flat):
 
     Parameters
     ----------
-    learning_rate, weight_decay, relative, orthogonal
-        See :class:`_Flat`; weight decay as in ``torch.optim.AdamW``.
+    learning_rate : float
+        > 0.
+    weight_decay : float
+        >= 0; decoupled, as in ``torch.optim.AdamW``.
+    relative : bool
+        Multiply the learning rate by the norm of all weights over that at the start.
+    orthogonal : {"", "rescaled", "plain"}
+        ⊥Grad per tensor: off, as in the authors' code, or as in NS Eq. 12.
     beta1, beta2 : float
         In [0, 1).
     epsilon : float
@@ -181,8 +187,14 @@ class SGD(_Flat):
 
     Parameters
     ----------
-    learning_rate, weight_decay, relative, orthogonal
-        See :class:`_Flat`; weight decay is added to the gradient, as in ``torch.optim.SGD``.
+    learning_rate : float
+        > 0.
+    weight_decay : float
+        >= 0; added to the gradient, as in ``torch.optim.SGD``.
+    relative : bool
+        Multiply the learning rate by the norm of all weights over that at the start.
+    orthogonal : {"", "rescaled", "plain"}
+        ⊥Grad per tensor: off, as in the authors' code, or as in NS Eq. 12.
     momentum : float
         In [0, 1).
     normalised : bool

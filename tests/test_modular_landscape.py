@@ -1,0 +1,86 @@
+"""Paths through weight space, their principal plane, and the loss on it."""
+
+import numpy as np
+import pytest
+import torch
+
+from grokbook.modular import MLP, CrossEntropy, arms, landscape
+from grokbook.modular.train import evaluate
+
+SMALL = {
+    "task": {"kind": "pairs", "p": 11},
+    "network": {"width": 16},
+    "optimizer": {"kind": "sgd", "learning_rate": 1.0},
+}
+
+
+def paths_in_a_plane(n_weights=40, seed=0):
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(rng.normal(size=(n_weights, 2)))[0].T
+    shift = rng.normal(size=n_weights)
+    return [shift + rng.normal(size=(n, 2)) * [3, 1] @ basis for n in (7, 5)], basis
+
+
+def test_points_of_a_plane_are_recovered_from_their_coordinates():
+    paths, basis = paths_in_a_plane()
+    plane = landscape.principal_plane(paths)
+    np.testing.assert_allclose(plane.axes @ plane.axes.T, np.eye(2), atol=1e-10)
+    assert plane.explained.sum() == pytest.approx(1)
+    assert plane.explained[0] > plane.explained[1]
+    for point in paths[0]:
+        np.testing.assert_allclose(plane.point(*plane.coordinates(point)), point, atol=1e-9)
+    assert np.linalg.norm(plane.direction(basis[0])) == pytest.approx(1)
+
+
+def test_components_are_taken_from_the_given_origin():
+    paths, _ = paths_in_a_plane()
+    plane = landscape.principal_plane(paths, origin=paths[0][0])
+    np.testing.assert_allclose(plane.coordinates(paths[0][0]), 0, atol=1e-12)
+    assert np.all(plane.coordinates(np.concatenate(paths)).mean(axis=0) > 0)
+    other = landscape.principal_plane([-one for one in paths], origin=-paths[0][0])
+    np.testing.assert_allclose(other.axes, -plane.axes, atol=1e-9)
+
+
+def test_following_changes_nothing_about_the_run():
+    plain = arms.prepare(0, **SMALL)
+    run = plain.run([0, 5, 10])
+    path = landscape.follow(arms.prepare(0, **SMALL), [0, 5, 10])
+    np.testing.assert_array_equal(path.curves.train_loss, run.curves.train_loss)
+    np.testing.assert_array_equal(path.weights[-1], plain.weights.numpy())
+    assert np.linalg.norm(path.weights[1] - path.weights[0]) > 0
+
+
+def test_map_is_the_loss_at_the_points_and_leaves_the_network_alone():
+    trainer = arms.prepare(0, **SMALL)
+    path = landscape.follow(trainer, [0, 10, 20])
+    plane = landscape.principal_plane([path.weights], origin=path.weights[0])
+    before = trainer.weights.clone()
+    u, v = np.array([0.0, 1.5]), np.array([-1.0, 0.0, 2.0])
+    data = (trainer.train, trainer.test)
+    grid = landscape.loss_map(trainer.network, plane, u, v, data, CrossEntropy())
+    assert grid.shape == (2, 3, 2)
+    assert torch.equal(before, trainer.weights)
+    np.testing.assert_allclose(
+        grid[:, 1, 0], [path.curves.train_loss[0], path.curves.test_loss[0]], rtol=1e-4
+    )
+    moved = MLP(11, 11, width=16)
+    torch.nn.utils.vector_to_parameters(
+        torch.from_numpy(plane.point(u[1], v[2])).float(), moved.parameters()
+    )
+    want = evaluate(moved, trainer.test, CrossEntropy())[0]
+    assert grid[1, 2, 1] == pytest.approx(want, rel=1e-4)
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="at least one path"):
+        landscape.principal_plane([])
+    with pytest.raises(ValueError, match="must span a plane"):
+        landscape.principal_plane([np.outer(np.arange(4.0), np.ones(5))])
+    with pytest.raises(ValueError, match="must have shape"):
+        landscape.principal_plane([np.ones((2, 5)), np.ones((2, 6))])
+    with pytest.raises(ValueError, match="record"):
+        landscape.follow(arms.prepare(0, **SMALL), [5, 5])
+    paths, _ = paths_in_a_plane()
+    plane = landscape.principal_plane(paths)
+    with pytest.raises(ValueError, match="must be 40"):
+        landscape.loss_map(MLP(5, 5, width=4), plane, np.ones(1), np.ones(1), (), CrossEntropy())
