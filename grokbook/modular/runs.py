@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, codes, decay, scan, sphere, temperature, ticket_arms
+from grokbook.modular import (
+    arms,
+    codes,
+    decay,
+    scan,
+    sphere,
+    temperature,
+    ticket_arms,
+    ticket_sweeps,
+)
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -181,5 +190,18 @@ RUNS = (
         about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
         cpu_seconds=300,
         packages=("torch", "networkx"),
+    ),
+    StoredRun(
+        name="tickets-late-masks",
+        function=ticket_sweeps.late_masks,
+        parameters={
+            "seeds": [0, 1, 2, 3, 4],
+            "precisions": ["float64", "float32", "complement"],
+            "n_steps": 6000,
+            "short": 1600,
+        },
+        about="GT, quick setting: masks taken late, the loss in three precisions, five seeds",
+        cpu_seconds=200,
+        packages=("torch",),
     ),
 )
