@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from grokbook.modular import arms, codes, decay, scan, sphere, temperature
+from grokbook.modular import (
+    arms,
+    codes,
+    decay,
+    scan,
+    sphere,
+    temperature,
+    ticket_arms,
+    ticket_sweeps,
+)
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -165,6 +174,34 @@ RUNS = (
         },
         about="addition modulo 59 without decay at softmax temperatures 1 and 4, five seeds",
         cpu_seconds=60,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-paper",
+        function=ticket_arms.paper_arm,
+        parameters={
+            "seeds": [0, 1, 2],
+            "setting": {"train_fraction": 0.4, "learning_rate": 0.001},
+            "n_steps": 45000,
+            "wait": 1000,
+            "graph_steps": [0, 100, 1000, 4000, 10000, 16000, 22000, 28000, 36000, 44000],
+            "ticket_steps": 1500,
+        },
+        about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
+        cpu_seconds=300,
+        packages=("torch", "networkx"),
+    ),
+    StoredRun(
+        name="tickets-late-masks",
+        function=ticket_sweeps.late_masks,
+        parameters={
+            "seeds": [0, 1, 2, 3, 4],
+            "precisions": ["float64", "float32", "complement"],
+            "n_steps": 6000,
+            "short": 1600,
+        },
+        about="GT, quick setting: masks taken late, the loss in three precisions, five seeds",
+        cpu_seconds=200,
         packages=("torch",),
     ),
 )

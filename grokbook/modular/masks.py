@@ -1,0 +1,203 @@
+"""Which weights a ticket keeps: by magnitude, by chance, or by scores at initialisation.
+
+Masks are flat float32 vectors of 0 and 1 over all weights of a network, in the order of
+``network.named_parameters()``; ``spans`` say where each matrix lies.  The pruning rate is GT's k,
+the share of weights that is removed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch.nn.utils import prune
+
+from grokbook import validate
+from grokbook.modular.gradient import flatten
+from grokbook.modular.tickets import FactoredMLP, TicketSetting
+
+# SynFlow's rounds in its own paper; one shot in the code of GT.
+SYNFLOW_ROUNDS = 100
+GRASP_TEMPERATURE = 200.0
+
+
+def keep_largest(score: torch.Tensor, rate: float) -> torch.Tensor:
+    """A mask that keeps all but the lowest ``rate`` of the scores; (n_weights,).
+
+    Raises
+    ------
+    ValueError
+        If the rate is outside [0, 1) or the scores are not a finite vector.
+    """
+    validate.number("rate", rate, at_least=0, below=1)
+    if score.ndim != 1 or not torch.isfinite(score).all():
+        raise ValueError(f"score has shape {tuple(score.shape)}: must be a finite vector")
+    pruned = torch.topk(score, round(rate * score.numel()), largest=False).indices
+    return torch.ones(score.numel()).index_fill_(0, pruned, 0.0)
+
+
+def magnitude(
+    weights: torch.Tensor, rate: float, spans: Mapping[str, slice] | None = None
+) -> torch.Tensor:
+    """GT's mask: keep the largest weights of all matrices together, or of each (with ``spans``).
+
+    By torch's own ``prune.L1Unstructured``.  Raises ValueError for a rate outside [0, 1).
+    """
+    amount = validate.number("rate", rate, at_least=0, below=1)
+    mask = torch.ones_like(weights)
+    for span in spans.values() if spans else [slice(None)]:
+        part = prune.L1Unstructured(amount).compute_mask(weights[span].abs(), mask[span])
+        mask[span] = part
+    return mask
+
+
+def random(n_weights: int, rate: float, seed: int) -> torch.Tensor:
+    """A mask drawn uniformly among those with the same number of zeros."""
+    validate.count("n_weights", n_weights)
+    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    return keep_largest(torch.rand(n_weights, generator=rng), rate)
+
+
+def shuffled(mask: torch.Tensor, spans: Mapping[str, slice], seed: int) -> torch.Tensor:
+    """The mask with its entries permuted inside each matrix: layer densities stay."""
+    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    out = mask.clone()
+    for span in spans.values():
+        part = mask[span]
+        out[span] = part[torch.randperm(part.numel(), generator=rng)]
+    return out
+
+
+def snip(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
+    """SNIP (Lee et al. 2019), one shot: keep the largest |dL/dw w| at initialisation."""
+    trainer = setting.trainer(seed)
+    terms = trainer.loss.terms(trainer.gradient.forward(), trainer.train.labels)
+    gradient = trainer.gradient.backward((terms.gradient * trainer.scale).float())
+    return keep_largest((gradient * trainer.weights).abs(), rate)
+
+
+def grasp(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
+    """GraSP (Wang et al. 2020), one shot: keep the largest w (H dL/dw).
+
+    Logits are divided by 200 in the loss, as in the authors' code.  Removing a weight of large
+    -w (H g) hurts the gradient's norm least, so those go.
+    """
+    network = setting.network(seed)
+    train, _ = setting.data(seed)
+    parameters = list(network.parameters())
+    logits = network(train.inputs).double() / GRASP_TEMPERATURE
+    loss = torch.nn.functional.cross_entropy(logits, train.labels)
+    first = torch.autograd.grad(loss, parameters, create_graph=True)
+    square = sum((one * one.detach()).sum() for one in first)
+    product = torch.autograd.grad(square, parameters)
+    score = torch.cat(
+        [(h * w.detach()).flatten() for h, w in zip(product, parameters, strict=True)]
+    )
+    return keep_largest(score, rate)
+
+
+def synaptic_flow(network: FactoredMLP, weights: torch.Tensor) -> torch.Tensor:
+    """SynFlow's score dR/dw w with R the sum of all paths through |weights|; (n_weights,).
+
+    Every layer's scores add up to R (Tanaka et al. 2020, Theorem 1).  Raises ValueError for a
+    network that is not a chain of matrices.
+    """
+    if not isinstance(network, FactoredMLP):
+        raise ValueError(f"network = {type(network).__name__}: must be a FactoredMLP")
+    shapes = [weight.shape for weight in network.parameters()]
+    sizes = [shape.numel() for shape in shapes]
+    parts = [
+        part.view(shape).abs().double()
+        for part, shape in zip(weights.split(sizes), shapes, strict=True)
+    ]
+    before = [torch.ones(shapes[0][0], dtype=torch.float64)]
+    for part in parts[:-1]:
+        before.append(before[-1] @ part)
+    after, scores = torch.ones(shapes[-1][1], dtype=torch.float64), []
+    for flow, part in zip(before[::-1], parts[::-1], strict=True):
+        scores.append((torch.outer(flow, after) * part).flatten())
+        after = part @ after
+    return torch.cat(scores[::-1])
+
+
+def synflow(setting: TicketSetting, seed: int, rate: float, *, rounds: int = 1) -> torch.Tensor:
+    """SynFlow, one shot (``rounds`` = 1, as in the code of GT) or iterative (100 in its paper).
+
+    With rounds the kept share falls in equal factors; no data are used.
+    """
+    validate.number("rate", rate, at_least=0, below=1)
+    validate.count("rounds", rounds)
+    network, weights = setting.network(seed), setting.initial(seed)
+    mask = torch.ones_like(weights)
+    for done in range(1, rounds + 1):
+        removed = 1 - (1 - rate) ** (done / rounds)
+        score = synaptic_flow(network, weights * mask)
+        mask = keep_largest(torch.where(mask > 0, score, -1.0), removed)
+    return mask
+
+
+CRITERIA = {
+    "random": lambda setting, seed, rate: random(setting.initial(seed).numel(), rate, 1000 + seed),
+    "SNIP": snip,
+    "GraSP": grasp,
+    "SynFlow": synflow,
+    "SynFlow, 100 rounds": lambda *given: synflow(*given, rounds=SYNFLOW_ROUNDS),
+}
+
+
+def at_initialisation(
+    criterion: str, setting: TicketSetting, seed: int, rate: float
+) -> torch.Tensor:
+    """The mask of a criterion that sees the initial weights only; ValueError if it is unknown."""
+    validate.choice("criterion", criterion, tuple(CRITERIA))
+    return CRITERIA[criterion](setting, seed, rate)
+
+
+def kept_shares(mask: torch.Tensor, spans: Mapping[str, slice]) -> dict[str, float]:
+    """Share of weights that each matrix keeps."""
+    return {name: float(mask[span].mean()) for name, span in spans.items()}
+
+
+def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
+    """1 - |both| / |either| of the kept weights of two masks (GT Eq. 3; Jaccard 1901).
+
+    Raises ValueError if the shapes differ or both are empty.
+    """
+    if first.shape != second.shape:
+        raise ValueError(f"second has shape {tuple(second.shape)}: must be {tuple(first.shape)}")
+    one, two = first > 0, second > 0
+    either = int((one | two).sum())
+    if either == 0:
+        raise ValueError("first, second keep nothing: at least one must keep a weight")
+    return 1 - int((one & two).sum()) / either
+
+
+def norm_ratio(weights: torch.Tensor, mask: torch.Tensor, order: int) -> float:
+    """GT's r_p = |w m|_p / |w|_p for p = ``order`` in {1, 2}."""
+    if order not in (1, 2):
+        raise ValueError(f"order = {order!r}: must be 1 or 2")
+    parts = [torch.linalg.vector_norm(w.double(), order) for w in (weights * mask, weights)]
+    return float(parts[0] / parts[1])
+
+
+def agreement(
+    initial: torch.Tensor, trained: torch.Tensor, where: torch.Tensor
+) -> tuple[float, float]:
+    """Share of equal signs, and correlation of sizes, between two weight vectors on a mask."""
+    one, two = (weights[where > 0].double().numpy() for weights in (initial, trained))
+    if one.size == 0:
+        return math.nan, math.nan
+    sizes = np.corrcoef(np.abs(one), np.abs(two))[0, 1]
+    return float(np.mean(np.sign(one) == np.sign(two))), float(sizes)
+
+
+def matrices_only(mask: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:
+    """The mask with every vector (biases) kept; for networks that have some."""
+    out = mask.clone()
+    spans = flatten(network)[1]
+    for name, weight in network.named_parameters():
+        if weight.ndim < 2:
+            out[spans[name]] = 1.0
+    return out

@@ -1,0 +1,175 @@
+"""Sweeps of GT: every kind of mask and control, over seeds, as one table.
+
+A table has a row for each run: which arm, which seed, its times and its curves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from grokbook.modular import masks
+from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+from grokbook.modular.train import Trainer
+
+RATE = 0.6
+# Steps after generalisation at which the dense run ends and its mask is taken.
+WAIT = 200
+RECORD = {"every": 20, "first": 120}
+FRACTIONS = (0.25, 0.5, 0.75, 1.0)
+RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
+NO_DECAY_RATES = (0.6, 0.7, 0.8)
+LATE = (2.0,)
+
+
+class Table:
+    """Collects runs as rows; :meth:`of` finds an arm, :meth:`arrays` gives all for a store."""
+
+    def __init__(self, n_steps: int):
+        self.record = schedule(n_steps, **RECORD)
+        self.rows: list[dict] = []
+
+    def add(self, arm: str, seed: int, run: Path) -> None:
+        """One run; its curves are continued by their last values."""
+        where = np.searchsorted(run.curves.step, self.record, side="right") - 1
+        norms = [float(torch.linalg.vector_norm(run.last, p)) for p in (1, 2)]
+        self.rows.append(
+            {
+                "arm": arm,
+                "seed": seed,
+                "t_mem": run.t_mem,
+                "t_gen": run.t_gen,
+                "best": run.best,
+                "ended": run.step[-1],
+                "norm": norms,
+                "train_accuracy": run.curves.train_accuracy[where].astype(np.float32),
+                "test_accuracy": run.curves.test_accuracy[where].astype(np.float32),
+            }
+        )
+
+    def of(self, arm: str, name: str = "t_gen") -> np.ndarray:
+        """One entry a run of an arm, in the order of adding; ValueError for an unknown arm."""
+        found = [row[name] for row in self.rows if row["arm"] == arm]
+        if not found:
+            known = list(dict.fromkeys(row["arm"] for row in self.rows))
+            raise ValueError(f"arm = {arm!r}: must be one of {known}")
+        return np.array(found)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """``step`` (n_steps,), and one entry or row a run of everything else."""
+        columns = {name: np.array([row[name] for row in self.rows]) for name in self.rows[0]}
+        return {"step": np.array(self.record)} | columns
+
+
+def dense_run(setting: TicketSetting, seed: int, n_steps: int) -> tuple[Trainer, Path]:
+    """A dense run to 200 steps after generalisation, weights kept every 50; and its trainer."""
+    trainer, record = setting.trainer(seed), schedule(n_steps, **RECORD)
+    return trainer, follow(trainer, record, keep=range(0, n_steps, 50), wait=WAIT)
+
+
+def ticket_run(
+    setting: TicketSetting,
+    seed: int,
+    mask: torch.Tensor | None,
+    n_steps: int,
+    *,
+    weights: torch.Tensor | None = None,
+) -> Path:
+    """A masked (or otherwise started) run to 100 steps after generalisation."""
+    trainer = setting.trainer(seed, mask=mask, weights=weights)
+    return follow(trainer, schedule(n_steps, every=10, first=120), wait=100)
+
+
+def add_controls(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """The ticket of a dense run, and dense networks scaled to its L1 and L2 norm, ``n`` steps."""
+    initial, mask = setting.initial(seed), masks.magnitude(dense.last, RATE)
+    table.add("ticket", seed, ticket_run(setting, seed, mask, n))
+    for order in (1, 2):
+        scaled = initial * masks.norm_ratio(initial, mask, order)
+        run = ticket_run(setting, seed, None, n, weights=scaled)
+        table.add(f"dense, L{order} norm of the ticket", seed, run)
+
+
+def add_mask_times(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """Tickets from masks taken on the way: see :func:`mask_times`."""
+    for name, step in mask_times(dense).items():
+        mask = masks.magnitude(dense.at(step), RATE)
+        table.add(name, seed, ticket_run(setting, seed, mask, n))
+
+
+def add_rates(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """Tickets of all pruning rates in ``RATES``."""
+    for rate in RATES:
+        mask = masks.magnitude(dense.last, rate)
+        table.add(f"k = {rate}", seed, ticket_run(setting, seed, mask, n))
+
+
+def add_criteria(
+    table: Table, setting: TicketSetting, seed: int, n: int, criteria: Sequence[str] = ()
+) -> None:
+    """Masks made at initialisation, by all criteria or the given ones."""
+    for criterion in criteria or tuple(masks.CRITERIA):
+        mask = masks.at_initialisation(criterion, setting, seed, RATE)
+        table.add(criterion, seed, ticket_run(setting, seed, mask, n))
+
+
+def add_carried(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """The ticket and what its mask loses when moved: shuffled, on fresh weights, by layer."""
+    mask, spans = masks.magnitude(dense.last, RATE), setting.spans()
+    fresh = setting.initial(100 + seed)
+    shuffled = masks.shuffled(mask, spans, 100 + seed)
+    by_layer = masks.magnitude(dense.last, RATE, spans)
+    table.add("ticket", seed, ticket_run(setting, seed, mask, n))
+    table.add("pruned by layer", seed, ticket_run(setting, seed, by_layer, n))
+    table.add("shuffled in its layers", seed, ticket_run(setting, seed, shuffled, n))
+    table.add("fresh initial weights", seed, ticket_run(setting, seed, mask, n, weights=fresh))
+
+
+def add_no_decay(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+    """The dense network and tickets of ``NO_DECAY_RATES``, trained without weight decay."""
+    free = setting.replace(weight_decay=0.0)
+    table.add("dense, no decay", seed, ticket_run(free, seed, None, n))
+    for rate in NO_DECAY_RATES:
+        mask = masks.magnitude(dense.last, rate)
+        table.add(f"no decay, k = {rate}", seed, ticket_run(free, seed, mask, n))
+
+
+def mask_times(dense: Path) -> dict[str, int]:
+    """Steps at which masks are taken: 50, and shares of the generalisation time."""
+    wanted = {"mask at step 50": 50} | {f"mask at {f:g} t_gen": f * dense.t_gen for f in FRACTIONS}
+    return {
+        name: int(dense.step[np.argmin(np.abs(dense.step - one))])
+        for name, one in wanted.items()
+        if np.isfinite(one)
+    }
+
+
+def _late_masks(table, setting, seed, trainer, t_gen, n_steps):
+    """Train the dense network on, and take masks long after it has generalised."""
+    for factor in LATE if np.isfinite(t_gen) else ():
+        later = follow(trainer, [max(round(factor * t_gen), trainer.step)])
+        table.add(f"dense at {factor:g} t_gen", seed, later)
+        mask = masks.magnitude(later.last, RATE)
+        table.add(f"mask at {factor:g} t_gen", seed, ticket_run(setting, seed, mask, n_steps))
+
+
+def late_masks(
+    seeds: Sequence[int], *, precisions: Sequence[str], n_steps: int, short: int
+) -> dict[str, np.ndarray]:
+    """Tickets at 200 steps and at t_gen after generalisation, by precision of the loss.
+
+    Arms are called "float32: ticket" and so on.
+    """
+    table = Table(n_steps)
+    for precision in precisions:
+        one, part = TicketSetting(precision=precision), Table(n_steps)
+        for seed in seeds:
+            trainer, dense = dense_run(one, seed, n_steps)
+            part.add("dense", seed, dense)
+            mask = masks.magnitude(dense.last, RATE)
+            part.add("ticket", seed, ticket_run(one, seed, mask, short // 2))
+            _late_masks(part, one, seed, trainer, dense.t_gen, short // 2)
+        table.rows += [row | {"arm": f"{precision}: {row['arm']}"} for row in part.rows]
+    return table.arrays()

@@ -1,0 +1,160 @@
+"""Pruning criteria against torch's own pruning, autograd, finite differences and theorems."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import prune
+
+from grokbook.modular import masks
+from grokbook.modular.tickets import QUICK
+
+SMALL = QUICK.replace(p=11)
+
+
+def test_magnitude_is_torchs_global_pruning():
+    network, spans = SMALL.network(0), SMALL.spans()
+    found = masks.magnitude(SMALL.initial(0), 0.6)
+    parts = [(network, name) for name in spans]
+    prune.global_unstructured(parts, pruning_method=prune.L1Unstructured, amount=0.6)
+    wanted = torch.cat([getattr(network, f"{name}_mask").flatten() for name in spans])
+    assert torch.equal(found, wanted)
+
+
+def test_magnitude_by_layer_keeps_the_same_share_of_each():
+    mask = masks.magnitude(SMALL.initial(0), 0.6, SMALL.spans())
+    assert all(
+        share == pytest.approx(0.4, abs=1e-3)
+        for share in masks.kept_shares(mask, SMALL.spans()).values()
+    )
+
+
+@pytest.mark.parametrize("criterion", sorted(masks.CRITERIA))
+@pytest.mark.parametrize("rate", [0.0, 0.6])
+def test_criteria_keep_the_share_they_say(criterion, rate):
+    mask = masks.at_initialisation(criterion, SMALL, 0, rate)
+    assert set(mask.tolist()) <= {0.0, 1.0}
+    assert float(mask.mean()) == pytest.approx(1 - rate, abs=1e-3)
+    assert torch.equal(mask, masks.at_initialisation(criterion, SMALL, 0, rate))
+
+
+def test_synaptic_flow_is_conserved_from_layer_to_layer():
+    network, weights = SMALL.network(0), SMALL.initial(0)
+    score = masks.synaptic_flow(network, weights)
+    sums = [float(score[span].sum()) for span in SMALL.spans().values()]
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-10)
+    matrices = [w.detach().abs().double().requires_grad_() for w in network.parameters()]
+    torch.linalg.multi_dot(matrices).sum().backward()
+    wanted = torch.cat([(w.grad * w).detach().flatten() for w in matrices])
+    torch.testing.assert_close(score, wanted)
+
+
+def test_synflow_in_rounds_never_cuts_a_layer():
+    for rate in (0.9, 0.99):
+        mask = masks.synflow(SMALL, 0, rate, rounds=50)
+        assert min(masks.kept_shares(mask, SMALL.spans()).values()) > 0
+    with pytest.raises(ValueError, match="FactoredMLP"):
+        masks.synaptic_flow(torch.nn.Linear(2, 2), torch.ones(6))
+
+
+def test_snip_removes_what_changes_the_loss_least():
+    """First order: the loss changes by dL/dw w when a weight is removed."""
+    mask = masks.snip(SMALL, 0, 0.5)
+    network = SMALL.network(0).double()
+    train, _ = SMALL.data(0)
+
+    def loss():
+        return torch.nn.functional.cross_entropy(network(train.inputs), train.labels)
+
+    value = loss()
+    value.backward()
+    weight, span = network.W_in, SMALL.spans()["W_in"]
+    score = (weight.grad * weight).abs().flatten().detach()
+    kept = mask[span] > 0
+    assert score[kept].min() >= score[~kept].max() * (1 - 1e-4)
+    with torch.no_grad():
+        index = int(score.argmax())
+        before = weight.view(-1)[index].clone()
+        weight.view(-1)[index] = before * (1 - 1e-4)
+        change = float(loss() - value.detach())
+    assert abs(change) == pytest.approx(1e-4 * float(score[index]), rel=1e-2)
+
+
+def test_grasp_scores_by_a_difference_of_gradients():
+    mask, network = masks.grasp(SMALL, 0, 0.5), SMALL.network(0).double()
+    train, _ = SMALL.data(0)
+    parameters = list(network.parameters())
+
+    def gradient():
+        logits = network(train.inputs) / masks.GRASP_TEMPERATURE
+        loss = torch.nn.functional.cross_entropy(logits, train.labels)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
+
+    start = torch.cat([w.detach().flatten() for w in parameters])
+    g = gradient()
+    step = 1e-3 / float(g.norm())
+    with torch.no_grad():
+        for w, part in zip(parameters, g.split([w.numel() for w in parameters]), strict=True):
+            w += step * part.view(w.shape)
+    score = start * (gradient() - g) / step
+    kept = mask > 0
+    assert float((score[kept] > score.median()).double().mean()) > 0.98
+
+
+def test_random_and_shuffled_masks():
+    mask = masks.magnitude(SMALL.initial(0), 0.6)
+    moved = masks.shuffled(mask, SMALL.spans(), 1)
+    assert masks.kept_shares(moved, SMALL.spans()) == masks.kept_shares(mask, SMALL.spans())
+    assert masks.jaccard_distance(mask, moved) > 0.3
+    assert not torch.equal(masks.random(100, 0.5, 0), masks.random(100, 0.5, 1))
+
+
+def test_jaccard_distance():
+    one, two = torch.tensor([1.0, 1, 0, 0]), torch.tensor([1.0, 0, 1, 0])
+    assert masks.jaccard_distance(one, two) == pytest.approx(2 / 3)
+    assert masks.jaccard_distance(one, one) == 0
+    # Independent masks that keep a share q of each: 1 - q / (2 - q).
+    apart = masks.jaccard_distance(masks.random(10**5, 0.6, 0), masks.random(10**5, 0.6, 1))
+    assert apart == pytest.approx(1 - 0.4 / 1.6, abs=0.01)
+
+
+def test_norm_ratio():
+    weights, mask = torch.tensor([3.0, 4.0]), torch.tensor([1.0, 0.0])
+    assert masks.norm_ratio(weights, mask, 1) == pytest.approx(3 / 7)
+    assert masks.norm_ratio(weights, mask, 2) == pytest.approx(3 / 5)
+
+
+def test_agreement():
+    one, two = torch.tensor([1.0, -2, 3, 9]), torch.tensor([2.0, -4, -6, 9])
+    signs, sizes = masks.agreement(one, two, torch.tensor([1.0, 1, 1, 0]))
+    assert signs == pytest.approx(2 / 3)
+    assert sizes == pytest.approx(1)
+    assert np.isnan(masks.agreement(one, two, torch.zeros(4))[0])
+
+
+def test_biases_are_kept():
+    network = QUICK.replace(p=7, model="transformer").network(0)
+    mask = masks.matrices_only(torch.zeros(sum(w.numel() for w in network.parameters())), network)
+    biases = sum(w.numel() for w in network.parameters() if w.ndim < 2)
+    assert biases > 0
+    assert int(mask.sum()) == biases
+
+
+def test_bad_input():
+    weights = torch.ones(5)
+    for rate in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="rate"):
+            masks.magnitude(weights, rate)
+        with pytest.raises(ValueError, match="rate"):
+            masks.keep_largest(weights, rate)
+    with pytest.raises(ValueError, match="criterion = 'magic': must be one of"):
+        masks.at_initialisation("magic", SMALL, 0, 0.6)
+    with pytest.raises(ValueError, match="must be a finite vector"):
+        masks.keep_largest(weights * float("nan"), 0.5)
+    with pytest.raises(ValueError, match="second has shape"):
+        masks.jaccard_distance(weights, torch.ones(4))
+    with pytest.raises(ValueError, match="keep nothing"):
+        masks.jaccard_distance(torch.zeros(4), torch.zeros(4))
+    with pytest.raises(ValueError, match="order = 3"):
+        masks.norm_ratio(weights, weights, 3)
+    with pytest.raises(ValueError, match="rounds"):
+        masks.synflow(SMALL, 0, 0.6, rounds=0)
