@@ -71,7 +71,7 @@ def shuffled(mask: torch.Tensor, spans: Mapping[str, slice], seed: int) -> torch
 
 
 def snip(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
-    """SNIP (Lee et al. 2019), one shot: keep the largest |dL/dw w| at initialisation."""
+    """SNIP (Lee et al. 2019), one shot: keep the largest size of ``w dL/dw`` at initialisation."""
     trainer = setting.trainer(seed)
     terms = trainer.loss.terms(trainer.gradient.forward(), trainer.train.labels)
     gradient = trainer.gradient.backward((terms.gradient * trainer.scale).float())
@@ -99,7 +99,7 @@ def grasp(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
 
 
 def synaptic_flow(network: FactoredMLP, weights: torch.Tensor) -> torch.Tensor:
-    """SynFlow's score dR/dw w with R the sum of all paths through |weights|; (n_weights,).
+    """SynFlow's score dR/dw w with R the sum of all paths through absolute weights; (n_weights,).
 
     Every layer's scores add up to R (Tanaka et al. 2020, Theorem 1).  Raises ValueError for a
     network that is not a chain of matrices.
@@ -161,7 +161,7 @@ def kept_shares(mask: torch.Tensor, spans: Mapping[str, slice]) -> dict[str, flo
 
 
 def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
-    """1 - |both| / |either| of the kept weights of two masks (GT Eq. 3; Jaccard 1901).
+    """One minus the share ``both / either`` of the kept weights of two masks (GT Eq. 3; Jaccard 1901).
 
     Raises ValueError if the shapes differ or both are empty.
     """
@@ -175,7 +175,7 @@ def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def norm_ratio(weights: torch.Tensor, mask: torch.Tensor, order: int) -> float:
-    """GT's r_p = |w m|_p / |w|_p for p = ``order`` in {1, 2}."""
+    """GT's ratio r_p of the p-norms of masked and of all weights, for p = ``order`` in {1, 2}."""
     if order not in (1, 2):
         raise ValueError(f"order = {order!r}: must be 1 or 2")
     parts = [torch.linalg.vector_norm(w.double(), order) for w in (weights * mask, weights)]

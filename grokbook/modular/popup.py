@@ -24,7 +24,7 @@ def initial_scores(setting: TicketSetting, seed: int) -> torch.Tensor:
 
 
 def popped(scores: torch.Tensor, keep: float, spans: Sequence[slice]) -> torch.Tensor:
-    """A mask that keeps the largest |scores| of each matrix, a share ``keep`` in (0, 1]."""
+    """A mask that keeps the largest absolute scores of each matrix, a share ``keep`` in (0, 1]."""
     validate.number("keep", keep, above=0, at_most=1)
     mask = torch.zeros_like(scores)
     for span in spans:
@@ -46,7 +46,7 @@ def edge_popup(
 ) -> Path:
     """Train the scores of given weights.
 
-    The forward pass uses the weights whose |score| is among the largest of their matrix; backward
+    The forward pass uses the weights whose absolute score is among the largest of their matrix; backward
     the selection counts as the identity, so a score feels the gradient of its weight times the
     weight (GT Appendix A).  Scores decay as weights do, as in the authors' code.
 

@@ -360,7 +360,7 @@ def follow(
 ) -> Path:
     """Train through ``record``, keeping weights on the way.
 
-    A loop of its own beside :meth:`Trainer.run`: it records curves only, four times as fast, which
+    A loop of its own beside :meth:`grokbook.modular.train.Trainer.run`: it records curves only, four times as fast, which
     matters where every early step is recorded.
 
     Parameters
