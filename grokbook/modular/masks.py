@@ -161,7 +161,7 @@ def kept_shares(mask: torch.Tensor, spans: Mapping[str, slice]) -> dict[str, flo
 
 
 def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
-    """One minus the share ``both / either`` of the kept weights of two masks (GT Eq. 3; Jaccard 1901).
+    """One minus kept by both over kept by either of two masks (GT Eq. 3; Jaccard 1901).
 
     Raises ValueError if the shapes differ or both are empty.
     """

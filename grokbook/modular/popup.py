@@ -46,9 +46,9 @@ def edge_popup(
 ) -> Path:
     """Train the scores of given weights.
 
-    The forward pass uses the weights whose absolute score is among the largest of their matrix; backward
-    the selection counts as the identity, so a score feels the gradient of its weight times the
-    weight (GT Appendix A).  Scores decay as weights do, as in the authors' code.
+    The forward pass uses the weights whose absolute score is among the largest of their matrix;
+    backward the selection counts as the identity, so a score feels the gradient of its weight
+    times the weight (GT Appendix A).  Scores decay as weights do, as in the authors' code.
 
     Parameters
     ----------

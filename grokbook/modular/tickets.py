@@ -360,8 +360,8 @@ def follow(
 ) -> Path:
     """Train through ``record``, keeping weights on the way.
 
-    A loop of its own beside :meth:`grokbook.modular.train.Trainer.run`: it records curves only, four times as fast, which
-    matters where every early step is recorded.
+    A loop of its own beside :meth:`grokbook.modular.train.Trainer.run`: it records curves only,
+    four times as fast, which matters where every early step is recorded.
 
     Parameters
     ----------
