@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from grokbook import machine, store, sweep_source
+from grokbook import store, sweep_source
 from grokbook.sweep_grid import Sweep
 
 SEED = "seed"
@@ -94,22 +92,8 @@ def save(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as scratch:
         half = Path(scratch) / target.name
         np.savez_compressed(half, **arrays)
-        facts = {
-            "schema": store.SCHEMA,
-            "name": run.name,
-            "function": run.qualified_name,
-            "parameters": dict(run.parameters),
-            "source": run.fingerprint,
-            "versions": run.versions(),
-            "commit": machine.commit(),
-            "cpu": machine.processor(),
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "command": run.command,
-            "arrays": {
-                name: [str(value.dtype), *value.shape] for name, value in sorted(arrays.items())
-            },
-            "sha256": hashlib.sha256(half.read_bytes()).hexdigest(),
-        } | {name: round(value, 1) for name, value in spent.items()}
+        facts = store._provenance(run, arrays, half)
+        facts |= {name: round(value, 1) for name, value in spent.items()}
         text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         half.with_suffix(".json").write_text(text, "utf-8")
         os.replace(half, target)
