@@ -545,7 +545,16 @@ def test_the_sites_own_search_finds_a_term(browser, address):
         )
     assert any("/book/linear/01-" in hit for hit in hits)
     assert not heard["elsewhere"]
+    assert not heard["refused"]
     assert set(heard["errors"]) <= KNOWN_ERRORS
+
+
+def test_the_landing_page_leads_to_the_book_and_names_its_icon():
+    """Without an icon named, a browser asks for `favicon.ico` and is refused."""
+    landing = parsed("index.html")
+    assert landing.html["lang"] == "en" and landing.title.text == "Grokbook"
+    assert landing.select_one("meta[http-equiv=refresh]")["content"].endswith("book/index.html")
+    assert (SITE / landing.select_one("link[rel=icon]")["href"]).is_file()
 
 
 @pytest.mark.browser

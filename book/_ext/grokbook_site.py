@@ -25,6 +25,15 @@ import provenance
 EXTRA = chapters.ROOT / "_build" / "extra"
 CACHE = chapters.ROOT / "_build" / ".jupyter_cache"
 FIGURES = chapters.ROOT / "book" / "_figures"
+# Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
+LANDING = """<!doctype html>
+<html lang="en">
+<title>Grokbook</title>
+<link rel="icon" href="_static/{icon}">
+<meta http-equiv="refresh" content="0; url={first}.html">
+<a href="{first}.html">Grokbook</a>
+</html>
+"""
 
 
 def setup(app):
@@ -77,6 +86,9 @@ def prepare(app) -> None:
     pages.write_scoreboard(records)
     pages.write_costs(wanted)
     pages.write_json(records, EXTRA / "claims.json")
+    (EXTRA / "index.html").write_text(
+        LANDING.format(icon=Path(app.config.html_favicon).name, first=app.config.root_doc)
+    )
     app.config.myst_substitutions.update(pages.substitutions(records))
 
 
