@@ -55,14 +55,14 @@ def phase(memorised, generalised, late: float = LATE) -> np.ndarray:
 
 
 def median_phase(memorised, generalised, late: float = LATE) -> np.ndarray:
-    """Phase of the median times over the last axis, the seeds; see :func:`phase`.
+    """Phase of the median times over the last axis, the seeds; see :func:`phase`."""
+    return phase(median_time(memorised), median_time(generalised), late)
 
-    The median of an even number is the upper of the two in the middle, so that it may be ``inf``.
+
+def median_time(times) -> np.ndarray:
+    """Median over the last axis, ``inf`` where half of the runs or more never got there.
+
+    Of an even number it is the upper of the two in the middle: none lies between 100 and never.
     """
-    times = [_upper_median(one) for one in (memorised, generalised)]
-    return phase(*times, late)
-
-
-def _upper_median(times):
     times = np.sort(np.asarray(times, float), axis=-1)
     return times[..., times.shape[-1] // 2]
