@@ -52,7 +52,8 @@ def test_boxes_show_what_the_ledger_says():
 
 @pytest.mark.parametrize("paper", sorted({claim.paper for claim in LEDGER.values()}))
 def test_corrected_rows_and_corrections_entries_match(paper):
-    entries = re.findall(r"^## ((?:[A-Z]{2})-\w+)\b", CORRECTIONS[paper], re.MULTILINE)
+    text = CORRECTIONS.get(paper, "")  # the ledger of our own findings has no page to correct
+    entries = re.findall(r"^## ((?:[A-Z]{2})-\w+)\b", text, re.MULTILINE)
     corrected = [
         claim.id
         for claim in LEDGER.values()
@@ -60,7 +61,7 @@ def test_corrected_rows_and_corrections_entries_match(paper):
     ]
     assert sorted(entries) == sorted(corrected)
     for claim_id in corrected:
-        assert f"{{{{ {claim_id.replace('-', '_')} }}}}" in CORRECTIONS[paper]
+        assert f"{{{{ {claim_id.replace('-', '_')} }}}}" in text
 
 
 def test_counts_add_up():

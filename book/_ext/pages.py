@@ -99,7 +99,8 @@ def write_scoreboard(found: dict[str, dict]) -> None:
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         anchor = f'<span id="scoreboard-{paper.lower()}"></span>'
         table = "\n".join(lines)
-        sections.append(f"## Paper {paper}\n\n{anchor}\n\n:::{{div}} scoreboard\n{table}\n:::\n")
+        heading = "Across the models" if paper == "GB" else f"Paper {paper}"
+        sections.append(f"## {heading}\n\n{anchor}\n\n:::{{div}} scoreboard\n{table}\n:::\n")
     text = (
         "(scoreboard)=\n# Scoreboard\n\n"
         "Every row was asserted when this site was built: a claim whose measured value leaves its "
