@@ -15,6 +15,8 @@ from pathlib import Path
 
 from grokbook import source
 
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
 
 @cache
 def fingerprint(function: Callable) -> str:
@@ -60,13 +62,19 @@ def _reached(tree: ast.Module, name: str) -> tuple[list[str], list[str]]:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """Names that a top-level statement gives a value."""
+    """Names that a top-level statement gives a value; those inside a comprehension stay there."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {one.asname or one.name.partition(".")[0] for one in statement.names}
-    stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
-    return {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+    names, waiting = set(), [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if not isinstance(node, _COMPREHENSIONS):
+            waiting += ast.iter_child_nodes(node)
+    return names
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:

@@ -26,7 +26,7 @@ def by_theory(d_in, **axes):
     return [float(one[0, 0]) for one in phase.crossing_maps(LinearSetting(0.5, d_in=d_in), **lists)]
 
 
-# A run of 1,000 inputs scatters by 5 %, the median of eight by 2 %; finite size adds 1/sqrt(d) or so
+# A run of 1,000 inputs scatters by 5 %, the median of eight by 2 %; finite size adds 1/sqrt(d)
 # of the smallest eigenvalues, which are learnt last.
 @pytest.mark.parametrize(
     ("name", "d_in", "cell", "tolerance"),

@@ -130,6 +130,7 @@ GRID = [1, 2]
     ("old", "new", "same"),
     [
         ("GRID = [1, 2]", "GRID = [1, 2, 3]", True),
+        ("GRID = [1, 2]", "GRID = [x for x in range(3)]", True),
         ("OTHER = 2", "OTHER = 3", True),
         ('"""F."""', '"""G."""  # and a note', True),
         ("LEVEL = 1", "LEVEL = 2", False),
