@@ -49,7 +49,7 @@ def ticket(seed: int, pruning_rate: float, mask_time: int) -> dict[str, float]:
     }
 
 
-PRUNING_RATE = [0.4, 0.6, 0.8, 0.9]
+PRUNING_RATE = [0.4, 0.6, 0.9]
 MASK_TIME = [0, 400, 600, 800, 1200]
 
 TICKETS = (
