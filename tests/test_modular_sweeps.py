@@ -133,7 +133,7 @@ def test_maps_of_one_cell_agree():
         DECLARED[f"modular-{name}-plain"].grid("book") for name in ("fraction", "rate")
     )
     cells = [{tuple(sorted(cell.items())) for cell in one.cells()} for one in (fraction, rate)]
-    assert len(cells[0] & cells[1]) == len(sweeps.DECAY)
+    assert len(cells[0] & cells[1]) == len(rate.axes["weight_decay"])
 
 
 @pytest.mark.parametrize("name", ["modular-fraction-perp", "tickets-mask"])
