@@ -6,8 +6,9 @@ import torch
 
 from grokbook.modular import masks, ticket_arms
 from grokbook.modular import ticket_sweeps as sweeps
+from grokbook.modular.path import follow, schedule
 from grokbook.modular.popup import edge_popup, initial_scores, popped
-from grokbook.modular.tickets import QUICK, follow, schedule
+from grokbook.modular.tickets import QUICK
 
 SMALL = QUICK.replace(p=7, learning_rate=1e-2)
 

@@ -15,8 +15,9 @@ import torch
 from torch.nn.utils import prune
 
 from grokbook import validate
+from grokbook.modular.factored import FactoredMLP
 from grokbook.modular.gradient import flatten
-from grokbook.modular.tickets import FactoredMLP, TicketSetting
+from grokbook.modular.tickets import TicketSetting
 
 # SynFlow's rounds in its own paper; one shot in the code of GT.
 SYNFLOW_ROUNDS = 100

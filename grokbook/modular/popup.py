@@ -10,7 +10,8 @@ import torch
 
 from grokbook import validate
 from grokbook.curves import Curves
-from grokbook.modular.tickets import Path, TicketSetting, accuracy_and_loss
+from grokbook.modular.path import Path, accuracy_and_loss
+from grokbook.modular.tickets import TicketSetting
 
 
 def initial_scores(setting: TicketSetting, seed: int) -> torch.Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from grokbook.modular import fourier, graphs, masks
-from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+from grokbook.modular.path import Path, follow, schedule
+from grokbook.modular.tickets import TicketSetting
 from grokbook.modular.train import CURVES
 
 GRAPH_MEASURES = ("weighted gap", "spectral gap", "Ramanujan gap", "path length", "clustering")

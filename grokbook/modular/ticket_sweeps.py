@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from grokbook.modular import masks
-from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+from grokbook.modular.path import Path, follow, schedule
+from grokbook.modular.tickets import TicketSetting
 from grokbook.modular.train import Trainer
 
 RATE = 0.6
