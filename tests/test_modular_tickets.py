@@ -84,6 +84,7 @@ def test_settings_of_the_paper():
         ({"precision": "float8"}, "precision = 'float8': must be one of"),
         ({"model": "cnn"}, "model"),
         ({"p": 1}, "p = 1"),
+        ({"d_model": 0}, "d_model = 0"),
     ],
 )
 def test_bad_settings(change, message):

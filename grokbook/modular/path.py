@@ -11,7 +11,7 @@ import torch
 
 from grokbook import validate
 from grokbook.curves import HOLD, LEVEL, Curves
-from grokbook.modular.train import Trainer
+from grokbook.modular.train import CURVES, Trainer
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,23 @@ class Path:
     def last(self) -> torch.Tensor:
         """The weights where training ended, (n_weights,)."""
         return self.weights[-1]
+
+    def continued(self, name: str, record: Sequence[int]) -> np.ndarray:
+        """A curve at all of ``record``, by its last value after the run has ended; float32."""
+        where = np.searchsorted(self.curves.step, record, side="right") - 1
+        return getattr(self.curves, name)[where].astype(np.float32)
+
+    def then(self, later: Path) -> Path:
+        """This run and the one that went on from its end, as one."""
+        first, second = self.curves, later.curves
+        new = second.step > first.step[-1]
+        curves = {
+            name: np.concatenate([getattr(first, name), getattr(second, name)[new]])
+            for name in ("step", *CURVES)
+        }
+        new = later.step > self.step[-1]
+        weights = torch.cat([self.weights, later.weights[torch.from_numpy(new)]])
+        return Path(Curves(**curves), np.concatenate([self.step, later.step[new]]), weights)
 
     def at(self, step: int) -> torch.Tensor:
         """The weights kept at a step; ValueError if none were kept there."""

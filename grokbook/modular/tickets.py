@@ -61,7 +61,9 @@ class TicketSetting:
         Of the cross-entropy; "complement" is float32 with the gradient of the right class taken as
         minus the sum of the others.
     model : {"mlp", "transformer"}
-        :class:`FactoredMLP`, or a transformer of width 128 with one head.
+        :class:`FactoredMLP`, or a transformer with one head and 128 hidden units.
+    d_model : int
+        Width of the transformer; 128 in GT's code.
     operation : str
         One of ``data.OPERATIONS``.
     p : int
@@ -77,6 +79,7 @@ class TicketSetting:
     weight_decay: float = 1.0
     precision: str = "float64"
     model: str = "mlp"
+    d_model: int = 128
     operation: str = "addition"
     p: int = 67
 
@@ -86,6 +89,7 @@ class TicketSetting:
         validate.number("weight_decay", self.weight_decay, at_least=0)
         validate.choice("precision", self.precision, tuple(PRECISIONS))
         validate.choice("model", self.model, ("mlp", "transformer"))
+        validate.count("d_model", self.d_model)
         validate.count("p", self.p, at_least=2)
 
     def replace(self, **changes) -> TicketSetting:
@@ -103,7 +107,7 @@ class TicketSetting:
         """The network of a seed with its initial weights."""
         if self.model == "mlp":
             return FactoredMLP(self.p, seed=seed)
-        return Transformer(self.p, d_model=128, n_heads=1, d_mlp=128, seed=seed)
+        return Transformer(self.p, d_model=self.d_model, n_heads=1, d_mlp=128, seed=seed)
 
     def trainer(
         self, seed: int, *, mask: torch.Tensor | None = None, weights: torch.Tensor | None = None
