@@ -143,3 +143,8 @@ def test_stored_sweeps_have_their_rows():
     assert found["norms"].shape == (4, 2, 2)
     found = sweeps.pruned_at_initialisation([1], more_random=[2], n_steps=2)
     assert found["seed"].tolist() == [1] * 5 + [2]
+
+
+def test_edge_popup_refuses_weights_of_another_shape():
+    with pytest.raises(ValueError, match="weights has shape"):
+        edge_popup(SMALL, 0, torch.ones(3), [0, 1])

@@ -71,9 +71,14 @@ def edge_popup(
     Path
         Its kept weights are those in use (zero where not) at the recorded steps from 200 on that
         are multiples of 200, and at the end.
+
+    Raises
+    ------
+    ValueError
+        If the weights have another shape, the steps do not increase, or ``keep`` is out of range.
     """
     wanted = validate.steps("record", list(record)).astype(int)
-    trainer, values = setting.trainer(seed), weights.clone()
+    trainer, values = setting.trainer(seed, weights=weights), weights.clone()
     scores = initial_scores(setting, seed)
     spans = list(trainer.spans.values())
     optimizer = trainer.optimizer
