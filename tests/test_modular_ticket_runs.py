@@ -47,8 +47,8 @@ def test_norm_controls():
     np.testing.assert_allclose(kept["norms"][:1, :4], again, rtol=1e-3)
     # Controls start with their ticket's norm.
     norms = kept["norms"].reshape(5, 4, len(keep), 2)[:, :, 0]
-    np.testing.assert_allclose(norms[:, 2, 0], norms[:, 1, 0], rtol=1e-5)
-    np.testing.assert_allclose(norms[:, 3, 1], norms[:, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(norms[:, 2, 0], norms[:, 1, 0], rtol=1e-4)
+    np.testing.assert_allclose(norms[:, 3, 1], norms[:, 1, 1], rtol=1e-4)
 
 
 @pytest.mark.parametrize("criterion", ["SNIP", "random"])

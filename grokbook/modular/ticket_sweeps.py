@@ -110,7 +110,7 @@ def norm_arms(
         for order, arm in enumerate(NORM_ARMS[2:], start=1)
     }
     rest = [step for step in record if step > trainer.step]
-    runs = {"dense": dense.then(follow(trainer, rest, keep=keep))}
+    runs = {"dense": dense.then(follow(trainer, rest, keep=keep)) if rest else dense}
     for arm, start in starts.items():
         runs[arm] = follow(setting.trainer(seed, **start), record, keep=keep)
     return runs
