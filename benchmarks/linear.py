@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.integrate import quad
 
-from benchmarks.harness import Benchmark, median_seconds
+from benchmarks.harness import Benchmark, shortest_seconds
 from grokbook.linear import LinearSetting, simulate, theory
 from grokbook.linear.spectrum import spectral_edges, spectral_nodes
 
@@ -45,11 +45,11 @@ def run_limit(seconds):
     covariance = inputs.T @ inputs / SETTING.n_train
     other = covariance + 1.0  # two operands: a product of one with itself is cheaper
     eigh, product = (
-        median_seconds(call)
+        shortest_seconds(call)
         for call in (lambda: np.linalg.eigh(covariance), lambda: covariance @ other)
     )
     vector = covariance[:, :1].copy()
-    step = median_seconds(lambda: [covariance @ vector for _ in range(200)]) / 200
+    step = shortest_seconds(lambda: [covariance @ vector for _ in range(200)]) / 200
     return (
         f"LAPACK's eigendecomposition is {eigh / seconds:.0%} of the fast run; it takes as long as "
         f"{eigh / product:.1f} matrix products of its size ({2e-9 * SETTING.d_in**3 / product:.0f} "
@@ -85,7 +85,7 @@ def curves_limit(seconds):
     """Share of the exponentials that the sum cannot do without."""
     nodes, _ = spectral_nodes(SETTING.aspect_ratio, 1 / (4 * SETTING.learning_rate * LAST_STEP))
     rates = np.multiply.outer(TIMES, -0.02 * nodes)
-    exponentials = median_seconds(lambda: np.exp(rates))
+    exponentials = shortest_seconds(lambda: np.exp(rates))
     return (
         f"{nodes.size} nodes; the {rates.size:,} exponentials take {exponentials / seconds:.0%} "
         f"of it, {1e9 * exponentials / rates.size:.1f} ns each."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.harness import Benchmark, median_seconds
+from benchmarks.harness import Benchmark, shortest_seconds
 from grokbook.linear import TwoLayerSetting
 from grokbook.linear import two_layer_simulate as simulate
 
@@ -39,7 +39,9 @@ def by_autograd():
 def limit(seconds):
     """The loop alone, and what longer updates add, apart."""
     data = simulate.rotate(simulate.draw(SETTING, 0))
-    loop = median_seconds(lambda: list(simulate.linear_layers(SETTING, [N_STEPS], data, stride=1)))
+    loop = shortest_seconds(
+        lambda: list(simulate.linear_layers(SETTING, [N_STEPS], data, stride=1))
+    )
     literal = TwoLayerSetting(0.9)
     longest = simulate.longest_stride(literal)
     updates = sum(1 for _ in simulate._updates(0.0, 3e5, longest))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.harness import Benchmark, median_seconds
+from benchmarks.harness import Benchmark, shortest_seconds
 from grokbook.logistic import LogisticSetting, simulate
 
 SETTING = LogisticSetting(0.48, n_train=200)
@@ -35,7 +35,7 @@ def flow_limit(seconds):
     growth = []
     for n_train in (500, 1000, 2000):
         setting = LogisticSetting(0.48, n_train=n_train)
-        time = median_seconds(lambda setting=setting: simulate.flow(setting, STEP, [0]))
+        time = shortest_seconds(lambda setting=setting: simulate.flow(setting, STEP, [0]))
         used = gradients(setting, LAST_STEP)
         rate = 4e-9 * used * n_train * setting.d_in / time
         growth.append(f"{time:.2g} s at N = {n_train} ({used} gradients, {rate:.0f} GFLOP/s)")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.harness import Benchmark, median_seconds
+from benchmarks.harness import Benchmark, shortest_seconds
 from grokbook.modular.masks import magnitude
 from grokbook.modular.path import follow
 from grokbook.modular.tickets import QUICK
@@ -70,7 +70,7 @@ def limit(seconds):
     hidden, head = (
         rng.standard_normal(shape).astype(np.float32) for shape in ((1139, 48), (48, 67))
     )
-    product = median_seconds(lambda: [hidden @ head for _ in range(100)]) / 100
+    product = shortest_seconds(lambda: [hidden @ head for _ in range(100)]) / 100
     step = seconds / N_STEPS
     return (
         f"A step takes {1e3 * step:.2f} ms; its three products over all samples "

@@ -13,7 +13,7 @@ def test_a_strong_decay_leaves_no_network():
     row = decay.cell(0.01, 100.0, **TINY)
     assert row["weight_norm"] < 2
     assert row["generalised"] == np.inf
-    assert row["step"] == decay.steps_allowed(0.01, 100.0) // 20 * 20
+    assert row["last_step"] == decay.steps_allowed(0.01, 100.0) // 20 * 20
 
 
 def test_sweep_is_its_cells():

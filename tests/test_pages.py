@@ -552,7 +552,8 @@ def test_the_sites_own_search_finds_a_term(browser, address):
 def test_the_landing_page_leads_to_the_book_and_names_its_icon():
     """Without an icon named, a browser asks for `favicon.ico` and is refused."""
     landing = parsed("index.html")
-    assert landing.html["lang"] == "en" and landing.title.text == "Grokbook"
+    assert landing.html["lang"] == "en"
+    assert landing.title.text == "Grokbook"
     assert landing.select_one("meta[http-equiv=refresh]")["content"].endswith("book/index.html")
     assert (SITE / landing.select_one("link[rel=icon]")["href"]).is_file()
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from grokbook import validate
-from grokbook.modular import arms
+from grokbook.modular import arms, scan
 
 
 def steps_allowed(learning_rate: float, weight_decay: float, *, most: int = 2000) -> int:
@@ -37,9 +37,8 @@ def cell(
     Returns
     -------
     dict
-        ``memorised``, ``generalised``: steps at which train and test accuracy reach 95 %, ``inf``
-        if never; ``train_accuracy``, ``test_accuracy``, ``weight_norm`` and ``step`` of the last
-        record; ``best_test`` accuracy.
+        :func:`grokbook.modular.scan.events`, ``best_test`` accuracy, and the ``weight_norm`` of
+        the last record.
 
     Raises
     ------
@@ -57,15 +56,9 @@ def cell(
         train_fraction=train_fraction,
         optimizer={"learning_rate": learning_rate, "weight_decay": weight_decay},
     )
-    curves = run.curves
-    return {
-        "memorised": float(curves.memorisation_time()),
-        "generalised": float(curves.generalisation_time()),
-        "train_accuracy": curves.train_accuracy[-1],
-        "test_accuracy": curves.test_accuracy[-1],
-        "best_test": curves.test_accuracy.max(),
+    return scan.events(run) | {
+        "best_test": run.curves.test_accuracy.max(),
         "weight_norm": run.weight_norm[-1],
-        "step": curves.step[-1],
     }
 
 

@@ -65,18 +65,23 @@ class MLPGradient:
     """Logits and weight gradients of an :class:`MLP` on pairs, without biases.
 
     The first layer adds two table rows forward and adds up samples by symbol backward; the others
-    are one matrix product forward and two backward, into buffers made once.
+    are one matrix product forward and two backward, into buffers made once.  The rows of the
+    logits are padded to a multiple of 16 numbers: 59 or 113 columns cost a third more than 64 or
+    128.
     """
 
     def __init__(self, network: MLP, data: Dataset):
-        self.network = network
+        self.network, self.square = network, network.activation == "square"
         n_train, p = len(data), network.n_symbols
         dtype, width = _dtype(network), network.first.shape[1]
-        self.rows = [data.inputs[:, 0].contiguous(), data.inputs[:, 1] + p]
+        self.columns = [data.inputs[:, 0].contiguous(), data.inputs[:, 1] + p]
         self.before = [torch.empty(n_train, width, dtype=dtype) for _ in network.layers]
-        self.after = [torch.empty_like(one) for one in self.before]
+        self.after = [torch.empty_like(one) if self.square else one for one in self.before]
         self.spare = torch.empty(n_train, width, dtype=dtype)
-        self.logits = torch.empty(n_train, network.layers[-1].out_features, dtype=dtype)
+        n_classes = network.layers[-1].out_features
+        self.head = torch.zeros(-(-n_classes // 16) * 16, width, dtype=dtype)
+        self.padded = torch.empty(n_train, len(self.head), dtype=dtype)
+        self.logits = self.padded[:, :n_classes]
         sizes = [network.first, *(layer.weight for layer in network.layers)]
         self.out = torch.empty(sum(weight.numel() for weight in sizes), dtype=dtype)
         self.views, start = [], 0
@@ -87,37 +92,42 @@ class MLPGradient:
     @torch.no_grad()
     def forward(self) -> torch.Tensor:
         """Logits of the training set, (n_train, n_classes); overwritten by the next call."""
-        network, before, after = self.network, self.before, self.after
-        torch.index_select(network.first, 0, self.rows[0], out=before[0])
-        torch.index_select(network.first, 0, self.rows[1], out=self.spare)
-        before[0].add_(self.spare)
-        for k, layer in enumerate(network.layers):
-            if network.activation == "relu":
-                torch.clamp_min(before[k], 0, out=after[k])
-            else:
-                torch.square(before[k], out=after[k])
-            into = before[k + 1] if k + 1 < len(before) else self.logits
-            torch.mm(after[k], layer.weight.t(), out=into)
+        *hidden, head = self.network.layers
+        for column, into in zip(self.columns, (self.before[0], self.spare), strict=True):
+            torch.index_select(self.network.first, 0, column, out=into)
+        self.before[0].add_(self.spare)
+        self._activate(0)
+        for k, layer in enumerate(hidden):
+            torch.mm(self.after[k], layer.weight.t(), out=self.before[k + 1])
+            self._activate(k + 1)
+        self.head[: self.logits.shape[1]] = head.weight
+        torch.mm(self.after[-1], self.head.t(), out=self.padded)
         return self.logits
+
+    def _activate(self, k):
+        if self.square:
+            torch.square(self.before[k], out=self.after[k])
+        else:
+            self.after[k] = self.before[k].clamp_min_(0)
 
     @torch.no_grad()
     def backward(self, logit_gradient: torch.Tensor) -> torch.Tensor:
         """Gradient of all weights, (n_weights,); overwritten by the next call."""
-        network, flow = self.network, logit_gradient
-        for k in range(len(network.layers) - 1, -1, -1):
+        flow, free = logit_gradient, self.spare
+        for k in range(len(self.after) - 1, -1, -1):
             torch.mm(flow.t(), self.after[k], out=self.views[k + 1])
-            # The layer's output is no longer needed: its buffer takes the gradient.
-            down = torch.mm(flow, network.layers[k].weight, out=self.after[k])
-            if network.activation == "relu":
-                torch.ops.aten.threshold_backward.grad_input(
-                    down, self.before[k], 0, grad_input=down
-                )
-            else:
+            down = torch.mm(flow, self.network.layers[k].weight, out=free)
+            if self.square:
                 down.mul_(self.before[k]).mul_(2)
-            flow = down
+            else:
+                torch.ops.aten.threshold_backward.grad_input(
+                    down, self.after[k], 0, grad_input=down
+                )
+            # The layer's output is no longer needed: its buffer takes the next gradient.
+            flow, free = down, self.after[k]
         table = self.views[0].zero_()
-        for rows in self.rows:
-            table.index_add_(0, rows, flow)
+        for column in self.columns:
+            table.index_add_(0, column, flow)
         return self.out
 
 

@@ -130,17 +130,17 @@ class CrossEntropy(_Loss):
         z, column = logits.to(self.dtype), labels[:, None]
         scaled = z if self.temperature == 1 else z / self.temperature
         shifted = scaled - scaled.amax(dim=1, keepdim=True)
-        weight = shifted.exp()
+        right, smooth = shifted.gather(1, column), self.label_smoothing
+        even = shifted.mean(dim=1, keepdim=True) if smooth else 0.0
+        weight = shifted.exp_()
         total = weight.sum(dim=1, keepdim=True)
         collapsed = total[:, 0] == 1
         if self.complement:
-            value, gradient = _complement(weight, shifted.gather(1, column), column)
+            value, gradient = _complement(weight, right, column)
         else:
-            smooth = self.label_smoothing
-            value = total.log() - (1 - smooth) * shifted.gather(1, column)
+            value = total.log() - (1 - smooth) * right - smooth * even
             gradient = weight.div_(total)
             if smooth:
-                value -= smooth * shifted.mean(dim=1, keepdim=True)
                 gradient -= smooth / z.shape[1]
             gradient.scatter_add_(1, column, gradient.new_full(column.shape, smooth - 1))
         if self.temperature != 1:

@@ -112,6 +112,15 @@ def _draw_uniform(network: MLP, fan_in: list[int], init_scale: float, seed: int)
                 weight.uniform_(-bound, bound, generator=rng)
 
 
+def _check_sizes(**sizes: int) -> None:
+    for name, value in sizes.items():
+        validate.count(name, value)
+    if sizes["d_model"] % sizes["n_heads"]:
+        raise ValueError(
+            f"d_model = {sizes['d_model']}: must be a multiple of n_heads = {sizes['n_heads']}"
+        )
+
+
 class Transformer(nn.Module):
     """One-layer transformer in Nanda's form: tokens a, b, "=", causal, no layer norm.
 
@@ -149,11 +158,7 @@ class Transformer(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        sizes = {"n_symbols": n_symbols, "d_model": d_model, "n_heads": n_heads, "d_mlp": d_mlp}
-        for name, value in sizes.items():
-            validate.count(name, value)
-        if d_model % n_heads:
-            raise ValueError(f"d_model = {d_model}: must be a multiple of n_heads = {n_heads}")
+        _check_sizes(n_symbols=n_symbols, d_model=d_model, n_heads=n_heads, d_mlp=d_mlp)
         d_head = d_model // n_heads
         rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
 
@@ -234,11 +239,7 @@ class PostNormTransformer(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        sizes = {"n_symbols": n_symbols, "d_model": d_model, "n_heads": n_heads, "d_mlp": d_mlp}
-        for name, value in sizes.items():
-            validate.count(name, value)
-        if d_model % n_heads:
-            raise ValueError(f"d_model = {d_model}: must be a multiple of n_heads = {n_heads}")
+        _check_sizes(n_symbols=n_symbols, d_model=d_model, n_heads=n_heads, d_mlp=d_mlp)
         validate.number("dropout", dropout, at_least=0, below=1)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(validate.count("seed", seed, at_least=0))

@@ -8,6 +8,26 @@ import numpy as np
 
 from grokbook import validate
 from grokbook.modular import arms
+from grokbook.modular.train import Run
+
+
+def events(run: Run, level: float = 0.95) -> dict[str, float]:
+    """When a run memorised and generalised, and where it ended.
+
+    Returns
+    -------
+    dict
+        ``memorised``, ``generalised``: steps at which train and test accuracy reach ``level``,
+        ``inf`` if never; ``train_accuracy``, ``test_accuracy``, ``last_step`` of the last record.
+    """
+    curves = run.curves
+    return {
+        "memorised": float(curves.memorisation_time(level)),
+        "generalised": float(curves.generalisation_time(level)),
+        "train_accuracy": float(curves.train_accuracy[-1]),
+        "test_accuracy": float(curves.test_accuracy[-1]),
+        "last_step": int(curves.step[-1]),
+    }
 
 
 def scan(
@@ -34,8 +54,7 @@ def scan(
     Returns
     -------
     dict
-        ``memorised``, ``generalised`` (steps, ``inf`` if never), ``train_accuracy``,
-        ``test_accuracy`` (at the end) and ``last_step``; each (n_rows, n_columns, n_seeds).
+        As :func:`events`, each of shape (n_rows, n_columns, n_seeds).
 
     Raises
     ------
@@ -51,7 +70,7 @@ def scan(
     found = [
         [
             [
-                _events(run, level)
+                list(events(run, level).values())
                 for run in arms.run_seeds(
                     seeds, **_with(_with(options, row_name, one), column_name, other)
                 )
@@ -62,17 +81,6 @@ def scan(
     ]
     names = ("memorised", "generalised", "train_accuracy", "test_accuracy", "last_step")
     return dict(zip(names, np.moveaxis(np.array(found), -1, 0), strict=True))
-
-
-def _events(run, level):
-    curves = run.curves
-    return (
-        float(curves.memorisation_time(level)),
-        float(curves.generalisation_time(level)),
-        curves.train_accuracy[-1],
-        curves.test_accuracy[-1],
-        run.step[-1],
-    )
 
 
 def _with(options: Mapping, path: str, value) -> dict:
