@@ -253,3 +253,14 @@ def test_going_back_in_time_is_refused():
     trainer.run([5])
     with pytest.raises(ValueError, match="from 5 on"):
         trainer.run([3])
+
+
+def test_several_arms_are_stored_by_name():
+    options = {"n_steps": 4, "every": 2, "task": {"p": 5}, "network": {"width": 4}}
+    kept = arms.several([0, 1], {"one": options, "two": options | {"n_steps": 6}})
+    two = arms.select(kept, "two")
+    assert two.curves.train_loss.shape == (2, 4)
+    np.testing.assert_array_equal(kept["two: train_loss"], two.curves.train_loss)
+    assert arms.select(kept, "one").step[-1] == 4
+    with pytest.raises(ValueError, match=r"'three'.*'one', 'two'"):
+        arms.select(kept, "three")

@@ -12,7 +12,7 @@ import numpy as np
 
 from grokbook import validate
 from grokbook.curves import Curves
-from grokbook.modular import data, loss, network, optimizer
+from grokbook.modular import data, loss, network, optimizer, targets
 from grokbook.modular.train import CURVES, RECORDS, Run, Trainer, stack
 
 TASKS = {"pairs": data.modular_pairs, "parity": data.sparse_parity}
@@ -25,6 +25,7 @@ LOSSES = {
     "cross-entropy": loss.CrossEntropy,
     "stablemax": loss.StableMaxCrossEntropy,
     "mean square": loss.MeanSquare,
+    "scaled mean square": targets.ScaledMeanSquare,
 }
 OPTIMIZERS = {"adamw": optimizer.AdamW, "sgd": optimizer.SGD}
 
@@ -118,6 +119,31 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Run:
     curves = Curves(arrays["step"], **{name: arrays[name] for name in CURVES})
     rest = {name: arrays[name] for name in (*RECORDS, "alignment")}
     return Run(curves, tensors=tuple(arrays["tensors"].tolist()), **rest)
+
+
+def several(seeds: Sequence[int], arms: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
+    """Several arms, by name, as the arrays ``"name: record"``; see :func:`arm`."""
+    return {
+        f"{name}: {record}": values
+        for name, options in arms.items()
+        for record, values in arm(seeds, **options).items()
+    }
+
+
+def select(arrays: Mapping[str, np.ndarray], name: str) -> Run:
+    """The :class:`Run` of one of the arms that :func:`several` stored.
+
+    Raises
+    ------
+    ValueError
+        If there is no arm of that name.
+    """
+    start = f"{name}: "
+    found = {key.removeprefix(start): one for key, one in arrays.items() if key.startswith(start)}
+    if not found:
+        names = sorted({key.partition(": ")[0] for key in arrays})
+        raise ValueError(f"name = {name!r}: must be one of {names}")
+    return from_arrays(found)
 
 
 def _choose(name, given, known):

@@ -46,6 +46,51 @@ TRANSFORMER = {
 # ⊥AdamW as the authors' code runs it.
 ORTHOGONAL = {"beta2": 0.999, "epsilon": 1e-8, "orthogonal": "rescaled"}
 
+MODULO_59 = {"task": {"kind": "pairs", "p": 59}, "train_fraction": 0.5}
+NARROW = MODULO_59 | {"network": {"width": 128}}
+PERP = {"learning_rate": 0.01} | ORTHOGONAL
+PERP_SGD = {"kind": "sgd", "learning_rate": 10.0, "momentum": 0.8, "orthogonal": "rescaled"}
+IN_DOUBLE = {"loss": {"kind": "stablemax"}, "double": True}
+# NS Figs. 5 and 6 modulo 59.
+COMPANIONS = {
+    "AdamW": NARROW | {"n_steps": 600, "optimizer": {"learning_rate": 0.01, "beta2": 0.95}},
+    "⊥SGD": NARROW | IN_DOUBLE | {"n_steps": 500, "stop_at": 0.99, "optimizer": PERP_SGD},
+    "⊥SGD, no rescaling": NARROW
+    | IN_DOUBLE
+    | {"n_steps": 800, "stop_at": 0.95, "optimizer": PERP_SGD | {"orthogonal": "plain"}},
+    "transformer, ⊥AdamW": MODULO_59
+    | {"network": TRANSFORMER["network"], "n_steps": 600, "stop_at": 0.95}
+    | {"optimizer": {"learning_rate": 0.001} | ORTHOGONAL},
+}
+# What the authors' code does and the paper does not say, changed one by one.
+_PERP_RUN = NARROW | {"n_steps": 400, "stop_at": 0.95, "optimizer": PERP}
+VARIANTS = {
+    "authors' code": _PERP_RUN,
+    "no rescaling": _PERP_RUN | {"optimizer": PERP | {"orthogonal": "plain"}},
+    "β₂ = 0.99": _PERP_RUN | {"optimizer": PERP | {"beta2": 0.99}},
+    "ε = 10⁻²⁵": _PERP_RUN | {"optimizer": PERP | {"epsilon": 1e-25}},
+    "subtraction": _PERP_RUN | {"task": {"kind": "pairs", "p": 59, "operation": "subtraction"}},
+}
+# A squared loss with targets of height h (NS Fig. 5b and App. C.1).
+_SQUARED = NARROW | {"train_fraction": 0.7, "stop_at": 0.99}
+_STEP, _SMALL_STEP = ({"learning_rate": rate, "beta2": 0.95} for rate in (0.005, 0.003))
+
+
+def _squared(height: float, depth: int, n_steps: int, step: dict = _STEP) -> dict:
+    target = {"kind": "scaled mean square", "height": height}
+    layers = {"width": 128, "depth": depth}
+    return _SQUARED | {"loss": target, "network": layers, "n_steps": n_steps, "optimizer": step}
+
+
+SQUARED = {
+    "1 hidden layer, h = 1": _squared(1.0, 1, 400),
+    "2 hidden layers, h = 1": _squared(1.0, 2, 250),
+    "2 hidden layers, h = 10": _squared(10.0, 2, 500),
+    "2 hidden layers, h = 1, smaller step": _squared(1.0, 2, 250, _SMALL_STEP),
+    "2 hidden layers, h = 10, smaller step": _squared(10.0, 2, 500, _SMALL_STEP),
+    "1 hidden layer, cross-entropy": _squared(1.0, 1, 400) | {"loss": {"kind": "cross-entropy"}},
+}
+
 SMALL = {"p": 59, "width": 128, "train_fraction": 0.5}
 PAPER = {"p": 113, "width": 200, "train_fraction": 0.4}
 RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
@@ -172,6 +217,59 @@ RUNS = (
             "optimizer": {"learning_rate": 0.005, "beta2": 0.95},
         },
         about="addition modulo 59 without decay at softmax temperatures 1 and 4, five seeds",
+        cpu_seconds=60,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-companions",
+        function=arms.several,
+        parameters={
+            "seeds": SEEDS,
+            "arms": {name: one | {"every": 10} for name, one in (COMPANIONS | VARIANTS).items()},
+        },
+        about="addition modulo 59 with and without ⊥Grad: nine settings, five seeds each",
+        cpu_seconds=200,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-squared",
+        function=arms.several,
+        parameters={
+            "seeds": SEEDS,
+            "arms": {name: one | {"every": 25} for name, one in SQUARED.items()},
+        },
+        about="addition modulo 59 with a squared loss: six settings, five seeds each",
+        cpu_seconds=90,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-decay-seeds",
+        function=scan.scan,
+        parameters={
+            "seeds": SEEDS,
+            "rows": {"optimizer.weight_decay": [0.3, 1.0, 3.0]},
+            "columns": {"optimizer.learning_rate": [0.01]},
+            "n_steps": 2000,
+            "every": 20,
+            "stop_at": 0.95,
+        }
+        | NARROW,
+        about="addition modulo 59 with weight decay 0.3, 1 and 3, five seeds",
+        cpu_seconds=70,
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="modular-decay-eight",
+        function=scan.scan,
+        parameters={
+            "seeds": SEEDS,
+            "rows": {"optimizer.weight_decay": [8.0]},
+            "columns": {"optimizer.learning_rate": [0.01]},
+            "n_steps": 440,
+            "every": 20,
+            "stop_at": 0.95,
+        },
+        about="addition modulo 113 with weight decay 8, five seeds",
         cpu_seconds=60,
         packages=("torch",),
     ),
