@@ -8,7 +8,8 @@ from torch import nn
 
 from benchmarks.harness import Benchmark, shortest_seconds
 from grokbook.modular.masks import magnitude
-from grokbook.modular.tickets import QUICK, follow
+from grokbook.modular.path import follow
+from grokbook.modular.tickets import QUICK
 
 N_STEPS = 100
 torch.set_num_threads(1)

@@ -158,3 +158,32 @@ def test_bad_input():
         masks.norm_ratio(weights, weights, 3)
     with pytest.raises(ValueError, match="rounds"):
         masks.synflow(SMALL, 0, 0.6, rounds=0)
+
+
+def test_masks_of_another_shape_are_refused():
+    weights, short, spans = SMALL.initial(0), torch.ones(3), SMALL.spans()
+    with pytest.raises(ValueError, match=r"mask has shape \(3,\): must be"):
+        masks.norm_ratio(weights, short, 2)
+    with pytest.raises(ValueError, match="mask has shape"):
+        masks.shuffled(short, spans, 0)
+    with pytest.raises(ValueError, match="mask has shape"):
+        masks.kept_shares(short, spans)
+    with pytest.raises(ValueError, match="where has shape"):
+        masks.agreement(weights, weights, short)
+    with pytest.raises(ValueError, match="trained has shape"):
+        masks.agreement(weights, short, short)
+    with pytest.raises(ValueError, match="mask has shape"):
+        masks.matrices_only(short, SMALL.network(0))
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+@pytest.mark.parametrize("criterion", masks.CRITERIA)
+def test_pruning_rates_out_of_range_are_refused(criterion, rate):
+    with pytest.raises(ValueError, match="rate = "):
+        masks.at_initialisation(criterion, SMALL, 0, rate)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_rates_of_magnitude_too(rate):
+    with pytest.raises(ValueError, match="rate = "):
+        masks.magnitude(SMALL.initial(0), rate)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import masks, ticket_arms
+from grokbook.modular import popup_arm, ticket_arms, ticket_tasks
 from grokbook.modular import ticket_sweeps as sweeps
+from grokbook.modular.path import follow, schedule
 from grokbook.modular.popup import edge_popup, initial_scores, popped
-from grokbook.modular.tickets import QUICK, follow, schedule
+from grokbook.modular.tickets import QUICK
 
 SMALL = QUICK.replace(p=7, learning_rate=1e-2)
 
@@ -68,20 +69,25 @@ def test_a_table_collects_runs_and_continues_their_curves():
 
 
 def test_sweeps_add_their_arms():
-    _, dense = sweeps.dense_run(SMALL, 0, 60)
+    trainer, dense = sweeps.dense_run(SMALL, 0, 60, keep=[0, 65])
     table = sweeps.Table(60)
-    sweeps.add_controls(table, SMALL, 0, dense, 3)
+    runs = sweeps.norm_arms(SMALL, 0, trainer, dense, 70, [0, 65])
+    for arm, run in runs.items():
+        table.add(arm, 0, run)
     sweeps.add_rates(table, SMALL, 0, dense, 3)
     sweeps.add_criteria(table, SMALL, 0, 3)
     sweeps.add_carried(table, SMALL, 0, dense, 3)
     sweeps.add_no_decay(table, SMALL, 0, dense, 3)
     arms = {row["arm"] for row in table.rows}
     assert {"ticket", "random", "SNIP", "shuffled in its layers", "k = 0.9"} <= arms
-    start = SMALL.initial(0)
-    ratio = masks.norm_ratio(start, masks.magnitude(dense.last, 0.6), 2)
-    before = float(torch.linalg.vector_norm(start)) * ratio
-    after = table.of("dense, L2 norm of the ticket", "norm")[0, 1]
-    assert after == pytest.approx(before, rel=0.1)
+    norms = sweeps.norms_of(runs, [0, 65])
+    assert norms.shape == (4, 2, 2)
+    assert norms[1, 0, 0] == pytest.approx(norms[2, 0, 0], rel=1e-4)
+    assert norms[1, 0, 1] == pytest.approx(norms[3, 0, 1], rel=1e-4)
+    assert norms[0, 0, 0] > norms[1, 0, 0]
+    wanted = follow(SMALL.trainer(0), [70])
+    torch.testing.assert_close(runs["dense"].last, wanted.last, rtol=0, atol=0)
+    assert np.all(np.diff(runs["dense"].curves.step) > 0)
 
 
 def test_mask_times_are_shares_of_the_generalisation_time():
@@ -102,3 +108,43 @@ def test_the_papers_arm_has_its_shapes():
     assert np.isfinite(found["graph"][0, 0]).all()
     assert found["ticket_test_accuracy"].shape[1] == len(ticket_arms.TICKETS)
     assert found["table"].shape == (3, 7, 48)
+
+
+def test_a_run_goes_on_as_one():
+    trainer = SMALL.trainer(0)
+    parts = follow(trainer, [0, 10]).then(follow(trainer, [10, 15, 20], keep=[15]))
+    whole = follow(SMALL.trainer(0), [0, 10, 15, 20], keep=[10, 15])
+    assert parts.step.tolist() == whole.step.tolist() == [10, 15, 20]
+    assert torch.equal(parts.weights, whole.weights)
+    np.testing.assert_array_equal(parts.curves.test_loss, whole.curves.test_loss)
+
+
+def test_the_popup_arm_has_its_shapes():
+    found = popup_arm.popup_arm([0], starts=[0, 2], n_steps=200, every=100, graph_steps=[200])
+    assert found["test_accuracy"].shape == (2, 3, 1, 3)
+    assert found["started"].shape == (2, 1)
+    assert found["graph"].shape == (1, 1, 5, 4)
+    assert np.isfinite(found["graph"]).all()
+
+
+def test_the_pairs_arm_has_its_shapes():
+    found = ticket_tasks.pairs_arm(
+        [0, 1], setting={"p": 7, "model": "transformer", "d_model": 8}, n_steps=30, ticket_steps=10
+    )
+    assert found["train_loss"].shape == (2, 2, found["step"].size)
+    assert found["ended"].tolist() == [[30, 30], [10, 10]]
+    ticket = found["train_loss"][1]
+    assert np.all(ticket[:, 11:] == ticket[:, 10:11])
+
+
+def test_stored_sweeps_have_their_rows():
+    found = sweeps.norm_controls([1], n_steps=30, keep=[0, 30])
+    assert found["arm"].tolist() == list(sweeps.NORM_ARMS)
+    assert found["norms"].shape == (4, 2, 2)
+    found = sweeps.pruned_at_initialisation([1], more_random=[2], n_steps=2)
+    assert found["seed"].tolist() == [1] * 5 + [2]
+
+
+def test_edge_popup_refuses_weights_of_another_shape():
+    with pytest.raises(ValueError, match="weights has shape"):
+        edge_popup(SMALL, 0, torch.ones(3), [0, 1])

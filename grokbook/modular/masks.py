@@ -8,15 +8,16 @@ the share of weights that is removed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch.nn.utils import prune
 
 from grokbook import validate
+from grokbook.modular.factored import FactoredMLP
 from grokbook.modular.gradient import flatten
-from grokbook.modular.tickets import FactoredMLP, TicketSetting
+from grokbook.modular.tickets import TicketSetting
 
 # SynFlow's rounds in its own paper; one shot in the code of GT.
 SYNFLOW_ROUNDS = 100
@@ -61,7 +62,11 @@ def random(n_weights: int, rate: float, seed: int) -> torch.Tensor:
 
 
 def shuffled(mask: torch.Tensor, spans: Mapping[str, slice], seed: int) -> torch.Tensor:
-    """The mask with its entries permuted inside each matrix: layer densities stay."""
+    """The mask with its entries permuted inside each matrix: layer densities stay.
+
+    Raises ValueError for a mask that is not as long as the spans.
+    """
+    _check_shape("mask", mask, (max(span.stop for span in spans.values()),))
     rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
     out = mask.clone()
     for span in spans.values():
@@ -156,7 +161,8 @@ def at_initialisation(
 
 
 def kept_shares(mask: torch.Tensor, spans: Mapping[str, slice]) -> dict[str, float]:
-    """Share of weights that each matrix keeps."""
+    """Share of weights that each matrix keeps; ValueError for a mask of another length."""
+    _check_shape("mask", mask, (max(span.stop for span in spans.values()),))
     return {name: float(mask[span].mean()) for name, span in spans.items()}
 
 
@@ -165,8 +171,7 @@ def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
 
     Raises ValueError if the shapes differ or both are empty.
     """
-    if first.shape != second.shape:
-        raise ValueError(f"second has shape {tuple(second.shape)}: must be {tuple(first.shape)}")
+    _check_shape("second", second, first.shape)
     one, two = first > 0, second > 0
     either = int((one | two).sum())
     if either == 0:
@@ -175,7 +180,11 @@ def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def norm_ratio(weights: torch.Tensor, mask: torch.Tensor, order: int) -> float:
-    """GT's ratio r_p of the p-norms of masked and of all weights, for p = ``order`` in {1, 2}."""
+    """GT's ratio r_p of the p-norms of masked and of all weights, for p = ``order`` in {1, 2}.
+
+    Raises ValueError for another order, or a mask of another shape than the weights.
+    """
+    _check_shape("mask", mask, weights.shape)
     if order not in (1, 2):
         raise ValueError(f"order = {order!r}: must be 1 or 2")
     parts = [torch.linalg.vector_norm(w.double(), order) for w in (weights * mask, weights)]
@@ -185,7 +194,12 @@ def norm_ratio(weights: torch.Tensor, mask: torch.Tensor, order: int) -> float:
 def agreement(
     initial: torch.Tensor, trained: torch.Tensor, where: torch.Tensor
 ) -> tuple[float, float]:
-    """Share of equal signs, and correlation of sizes, between two weight vectors on a mask."""
+    """Share of equal signs, and correlation of sizes, between two weight vectors on a mask.
+
+    Raises ValueError if the shapes differ.
+    """
+    _check_shape("trained", trained, initial.shape)
+    _check_shape("where", where, initial.shape)
     one, two = (weights[where > 0].double().numpy() for weights in (initial, trained))
     if one.size == 0:
         return math.nan, math.nan
@@ -194,10 +208,19 @@ def agreement(
 
 
 def matrices_only(mask: torch.Tensor, network: torch.nn.Module) -> torch.Tensor:
-    """The mask with every vector (biases) kept; for networks that have some."""
+    """The mask with every vector (biases) kept; for networks that have some.
+
+    Raises ValueError for a mask of another length than the network has weights.
+    """
+    weights, spans = flatten(network)
+    _check_shape("mask", mask, weights.shape)
     out = mask.clone()
-    spans = flatten(network)[1]
     for name, weight in network.named_parameters():
         if weight.ndim < 2:
             out[spans[name]] = 1.0
     return out
+
+
+def _check_shape(name: str, vector: torch.Tensor, wanted: Sequence[int]) -> None:
+    if tuple(vector.shape) != tuple(wanted):
+        raise ValueError(f"{name} has shape {tuple(vector.shape)}: must be {tuple(wanted)}")

@@ -1,4 +1,4 @@
-"""Stored runs of papers NS and GT: arms of more than a minute."""
+"""Stored runs of paper NS, arms of more than a minute; and those of paper GT, from beside it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from grokbook.modular import (
     scan,
     sphere,
     temperature,
-    ticket_arms,
-    ticket_sweeps,
+    ticket_runs,
 )
 from grokbook.store import StoredRun
 
@@ -274,32 +273,5 @@ RUNS = (
         cpu_seconds=60,
         packages=("torch",),
     ),
-    StoredRun(
-        name="tickets-paper",
-        function=ticket_arms.paper_arm,
-        parameters={
-            "seeds": [0, 1, 2],
-            "setting": {"train_fraction": 0.4, "learning_rate": 0.001},
-            "n_steps": 45000,
-            "wait": 1000,
-            "graph_steps": [0, 100, 1000, 4000, 10000, 16000, 22000, 28000, 36000, 44000],
-            "ticket_steps": 1500,
-        },
-        about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
-        cpu_seconds=300,
-        packages=("torch", "networkx"),
-    ),
-    StoredRun(
-        name="tickets-late-masks",
-        function=ticket_sweeps.late_masks,
-        parameters={
-            "seeds": [0, 1, 2, 3, 4],
-            "precisions": ["float64", "float32", "complement"],
-            "n_steps": 6000,
-            "short": 1600,
-        },
-        about="GT, quick setting: masks taken late, the loss in three precisions, five seeds",
-        cpu_seconds=200,
-        packages=("torch",),
-    ),
+    *ticket_runs.RUNS,
 )

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from grokbook.modular import fourier, graphs, masks
-from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+from grokbook.modular.path import Path, follow, schedule
+from grokbook.modular.tickets import TicketSetting
 from grokbook.modular.train import CURVES
 
 GRAPH_MEASURES = ("weighted gap", "spectral gap", "Ramanujan gap", "path length", "clustering")
@@ -90,7 +91,7 @@ def _seed(setting, seed, record, kept, graph_steps, wait, ticket_record):
         for m in made
     ]
     ticket = {
-        f"ticket_{name}": np.stack([_padded(run, name, ticket_record) for run in runs])
+        f"ticket_{name}": np.stack([run.continued(name, ticket_record) for run in runs])
         for name in CURVES
     }
     entropy = np.full(len(TICKET_KEPT), np.nan)
@@ -99,7 +100,7 @@ def _seed(setting, seed, record, kept, graph_steps, wait, ticket_record):
             table = _table(setting, shapes, weights)
             entropy[TICKET_KEPT.index(step)] = fourier.entropy(table).mean()
     return (
-        {name: _padded(dense, name, record) for name in CURVES}
+        {name: dense.continued(name, record) for name in CURVES}
         | measured
         | ticket
         | {
@@ -173,9 +174,3 @@ def _table(setting, shapes, weights: torch.Tensor) -> np.ndarray:
     spans = setting.spans()
     emb, into = (weights[spans[name]].view(shapes[name]) for name in ("W_emb", "W_in"))
     return (emb @ into).double().numpy()
-
-
-def _padded(run: Path, name: str, record: Sequence[int]) -> np.ndarray:
-    """A curve at all of ``record``: the last value stays after the run has ended."""
-    where = np.searchsorted(run.curves.step, record, side="right") - 1
-    return getattr(run.curves, name)[where].astype(np.float32)

@@ -5,13 +5,14 @@ A table has a row for each run: which arm, which seed, its times and its curves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from grokbook.modular import masks
-from grokbook.modular.tickets import Path, TicketSetting, follow, schedule
+from grokbook.modular.path import Path, follow, schedule
+from grokbook.modular.tickets import TicketSetting
 from grokbook.modular.train import Trainer
 
 RATE = 0.6
@@ -19,6 +20,7 @@ RATE = 0.6
 WAIT = 200
 RECORD = {"every": 20, "first": 120}
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
+NORM_ARMS = ("dense", "ticket", *(f"dense, L{p} norm of the ticket" for p in (1, 2)))
 RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
 NO_DECAY_RATES = (0.6, 0.7, 0.8)
 LATE = (2.0,)
@@ -33,7 +35,6 @@ class Table:
 
     def add(self, arm: str, seed: int, run: Path) -> None:
         """One run; its curves are continued by their last values."""
-        where = np.searchsorted(run.curves.step, self.record, side="right") - 1
         norms = [float(torch.linalg.vector_norm(run.last, p)) for p in (1, 2)]
         self.rows.append(
             {
@@ -44,8 +45,8 @@ class Table:
                 "best": run.best,
                 "ended": run.step[-1],
                 "norm": norms,
-                "train_accuracy": run.curves.train_accuracy[where].astype(np.float32),
-                "test_accuracy": run.curves.test_accuracy[where].astype(np.float32),
+                "train_accuracy": run.continued("train_accuracy", self.record),
+                "test_accuracy": run.continued("test_accuracy", self.record),
             }
         )
 
@@ -63,10 +64,15 @@ class Table:
         return {"step": np.array(self.record)} | columns
 
 
-def dense_run(setting: TicketSetting, seed: int, n_steps: int) -> tuple[Trainer, Path]:
-    """A dense run to 200 steps after generalisation, weights kept every 50; and its trainer."""
+def dense_run(
+    setting: TicketSetting, seed: int, n_steps: int, *, keep: Sequence[int] = ()
+) -> tuple[Trainer, Path]:
+    """A dense run to 200 steps after generalisation; and its trainer.
+
+    Weights are kept every 50 steps, and at the steps ``keep``.
+    """
     trainer, record = setting.trainer(seed), schedule(n_steps, **RECORD)
-    return trainer, follow(trainer, record, keep=range(0, n_steps, 50), wait=WAIT)
+    return trainer, follow(trainer, record, keep=[*range(0, n_steps, 50), *keep], wait=WAIT)
 
 
 def ticket_run(
@@ -82,14 +88,61 @@ def ticket_run(
     return follow(trainer, schedule(n_steps, every=10, first=120), wait=100)
 
 
-def add_controls(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
-    """The ticket of a dense run, and dense networks scaled to its L1 and L2 norm, ``n`` steps."""
-    initial, mask = setting.initial(seed), masks.magnitude(dense.last, RATE)
-    table.add("ticket", seed, ticket_run(setting, seed, mask, n))
-    for order in (1, 2):
-        scaled = initial * masks.norm_ratio(initial, mask, order)
-        run = ticket_run(setting, seed, None, n, weights=scaled)
-        table.add(f"dense, L{order} norm of the ticket", seed, run)
+def norm_arms(
+    setting: TicketSetting,
+    seed: int,
+    trainer: Trainer,
+    dense: Path,
+    n_steps: int,
+    keep: Sequence[int],
+    *,
+    rate: float = RATE,
+) -> dict[str, Path]:
+    """A dense run taken on to ``n_steps``, its ticket, and dense networks with the ticket's norms.
+
+    ``trainer`` and ``dense`` are those of :func:`dense_run`; weights are kept at the steps ``keep``
+    in all arms, by the names of ``NORM_ARMS``.
+    """
+    initial, mask = setting.initial(seed), masks.magnitude(dense.last, rate)
+    record = schedule(n_steps, **RECORD)
+    starts = {"ticket": {"mask": mask}} | {
+        arm: {"weights": initial * masks.norm_ratio(initial, mask, order)}
+        for order, arm in enumerate(NORM_ARMS[2:], start=1)
+    }
+    rest = [step for step in record if step > trainer.step]
+    runs = {"dense": dense.then(follow(trainer, rest, keep=keep)) if rest else dense}
+    for arm, start in starts.items():
+        runs[arm] = follow(setting.trainer(seed, **start), record, keep=keep)
+    return runs
+
+
+def norms_of(runs: Mapping[str, Path], keep: Sequence[int]) -> np.ndarray:
+    """L1 and L2 norm of all weights at the steps ``keep``; (n_runs, n_keep, 2)."""
+    sizes = [
+        [[torch.linalg.vector_norm(run.at(step), p) for p in (1, 2)] for step in keep]
+        for run in runs.values()
+    ]
+    return np.array(sizes, dtype=np.float32)
+
+
+def norm_controls(
+    seeds: Sequence[int], *, n_steps: int, keep: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """The runs of :func:`norm_arms` of many seeds, quick setting, for a store.
+
+    Returns
+    -------
+    dict
+        What :meth:`Table.arrays` gives; ``kept`` (n_keep,) and ``norms`` (n_runs, n_keep, 2).
+    """
+    table, norms = Table(n_steps), []
+    for seed in seeds:
+        trainer, dense = dense_run(TicketSetting(), seed, n_steps, keep=keep)
+        runs = norm_arms(TicketSetting(), seed, trainer, dense, n_steps, keep)
+        for arm, run in runs.items():
+            table.add(arm, seed, run)
+        norms.append(norms_of(runs, keep))
+    return table.arrays() | {"kept": np.array(keep), "norms": np.concatenate(norms)}
 
 
 def add_mask_times(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
@@ -113,6 +166,21 @@ def add_criteria(
     for criterion in criteria or tuple(masks.CRITERIA):
         mask = masks.at_initialisation(criterion, setting, seed, RATE)
         table.add(criterion, seed, ticket_run(setting, seed, mask, n))
+
+
+def pruned_at_initialisation(
+    seeds: Sequence[int], *, more_random: Sequence[int], n_steps: int
+) -> dict[str, np.ndarray]:
+    """All criteria for ``seeds``, random masks for ``more_random`` too, quick setting, for a store.
+
+    A run ends 100 steps after it has generalised.
+    """
+    table = Table(n_steps)
+    for seed in seeds:
+        add_criteria(table, TicketSetting(), seed, n_steps)
+    for seed in more_random:
+        add_criteria(table, TicketSetting(), seed, n_steps, ["random"])
+    return table.arrays()
 
 
 def add_carried(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:

@@ -1,0 +1,82 @@
+"""The stored runs of GT: their shapes, and a slice of each computed again."""
+
+import numpy as np
+import pytest
+
+from grokbook import store
+from grokbook.modular import masks, popup_arm, ticket_runs
+from grokbook.modular import ticket_sweeps as sweeps
+from grokbook.modular.path import follow
+from grokbook.modular.tickets import PAPER, QUICK, TicketSetting
+
+DECLARED = {run.name: dict(run.parameters) for run in ticket_runs.RUNS}
+
+
+def same_start(kept, curve, run, n_steps):
+    """Curves of accuracy, up to a few samples, over the first steps."""
+    early = kept["step"] <= n_steps
+    again = run.continued("train_accuracy", kept["step"][early])
+    np.testing.assert_allclose(curve[early], again, atol=0.01)
+
+
+def of(kept, arm, name):
+    return kept[name][kept["arm"] == arm]
+
+
+def test_the_papers_configuration():
+    kept = store.load("tickets-paper")
+    assert kept["test_accuracy"].shape == (3, kept["step"].size)
+    same_start(kept, kept["train_accuracy"][0], follow(PAPER.trainer(0), range(61)), 60)
+
+
+def test_late_masks():
+    kept = store.load("tickets-late-masks")
+    for precision in DECLARED["tickets-late-masks"]["precisions"]:
+        assert of(kept, f"{precision}: dense", "seed").tolist() == [0, 1, 2, 3, 4]
+        run = follow(TicketSetting(precision=precision).trainer(0), range(31))
+        curve = of(kept, f"{precision}: dense", "train_accuracy")[0]
+        same_start(kept, curve, run, 30)
+
+
+def test_norm_controls():
+    kept, keep = store.load("tickets-norms"), DECLARED["tickets-norms"]["keep"]
+    assert kept["norms"].shape == (5 * len(sweeps.NORM_ARMS), len(keep), 2)
+    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 5
+    run = follow(QUICK.trainer(0), range(51), keep=keep[:6])
+    again = sweeps.norms_of({"dense": run}, [0, 10, 20, 50])
+    np.testing.assert_allclose(kept["norms"][:1, :4], again, rtol=1e-3)
+    # Controls start with their ticket's norm.
+    norms = kept["norms"].reshape(5, 4, len(keep), 2)[:, :, 0]
+    np.testing.assert_allclose(norms[:, 2, 0], norms[:, 1, 0], rtol=1e-4)
+    np.testing.assert_allclose(norms[:, 3, 1], norms[:, 1, 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("criterion", ["SNIP", "random"])
+def test_pruned_at_initialisation(criterion):
+    kept = store.load("tickets-criteria")
+    seeds = {"random": [0, 1, 2, 3, 4]}.get(criterion, [0, 1, 2])
+    assert of(kept, criterion, "seed").tolist() == seeds
+    mask = masks.at_initialisation(criterion, QUICK, 1, sweeps.RATE)
+    run = follow(QUICK.trainer(1, mask=mask), range(61))
+    same_start(kept, of(kept, criterion, "train_accuracy")[1], run, 60)
+
+
+def test_edge_popup():
+    kept, parameters = store.load("tickets-popup"), DECLARED["tickets-popup"]
+    starts, n_seeds = parameters["starts"], len(parameters["seeds"])
+    shape = (len(starts), len(popup_arm.WAYS), n_seeds, kept["step"].size)
+    assert kept["test_accuracy"].shape == shape
+    assert kept["graph"].shape == (n_seeds, len(parameters["graph_steps"]), 5, 4)
+    setting = TicketSetting(learning_rate=popup_arm.LEARNING_RATE)
+    memory = follow(setting.trainer(0), [starts[1]])
+    for k, way in enumerate(popup_arm.WAYS):
+        run = popup_arm.run_way(way, setting, 0, memory.last, [0, 50])
+        again = run.continued("train_accuracy", [0, 50])
+        np.testing.assert_allclose(kept["train_accuracy"][1, k, 0, :2], again, atol=0.02)
+
+
+def test_transformer():
+    kept = store.load("tickets-transformer")
+    assert kept["test_accuracy"].shape == (2, 3, kept["step"].size)
+    setting = TicketSetting(**DECLARED["tickets-transformer"]["setting"])
+    same_start(kept, kept["train_accuracy"][0, 0], follow(setting.trainer(0), range(41)), 40)
