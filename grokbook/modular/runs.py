@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from grokbook.modular import (
     arms,
     codes,
@@ -97,16 +99,17 @@ RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
 SPHERES = [1.0, 2.0, 3.0, 4.0, 6.0]
 PAPER_CELLS = [[0.01, 3.0], [0.01, 8.0], [0.01, 16.0], [0.001, 8.0]]
 
+_stored = functools.partial(StoredRun, packages=("torch",))
+
 RUNS = (
-    StoredRun(
+    _stored(
         name="modular-decay",
         function=arms.arm,
         parameters={"seeds": SEEDS} | DECAY,
         about="addition modulo 113 with weight decay 1, five seeds",
         cpu_seconds=150,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-fraction-decay",
         function=scan.scan,
         parameters={
@@ -122,33 +125,29 @@ RUNS = (
         },
         about="when addition modulo 47 groks, over training fraction and weight decay",
         cpu_seconds=300,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-decay-sweep",
         function=decay.sweep,
         parameters={"cells": [[rate, one] for rate in RATES for one in DECAYS]} | SMALL,
         about="addition modulo 59: fifteen pairs of learning rate and weight decay",
         cpu_seconds=120,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-decay-large",
         function=decay.sweep,
         parameters={"cells": PAPER_CELLS} | PAPER,
         about="addition modulo 113 with weight decay 3, 8 and 16",
         cpu_seconds=90,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-sphere",
         function=sphere.sweep,
         parameters={"scales": SPHERES, "seeds": SEEDS},
         about="addition modulo 59 at five fixed weight norms, five seeds",
         cpu_seconds=70,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-transformer-decay",
         function=arms.arm,
         parameters={
@@ -159,17 +158,15 @@ RUNS = (
         | TRANSFORMER,
         about="small transformer, addition modulo 59, with weight decay 1.5, three seeds",
         cpu_seconds=80,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-stablemax-addition",
         function=arms.arm,
         parameters={"seeds": SEEDS[:3], "n_steps": 2500} | STABLEMAX,
         about="addition modulo 113 with StableMax and no decay, three seeds",
         cpu_seconds=240,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-stablemax-product",
         function=arms.arm,
         parameters={"seeds": SEEDS[:1], "n_steps": 3500}
@@ -177,33 +174,29 @@ RUNS = (
         | STABLEMAX,
         about="multiplication modulo 113 with StableMax and no decay, one seed",
         cpu_seconds=100,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-collapse",
         function=arms.arm,
         parameters={"seeds": SEEDS[:3]} | COLLAPSE,
         about="addition modulo 113 without decay, to collapse in float32, three seeds",
         cpu_seconds=210,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-codes-binary",
         function=codes.arm,
         parameters={"seeds": SEEDS, "code": "binary", "n_steps": 1000, "every": 10},
         about="addition modulo 113 on binary digits, nothing regularised, five seeds",
         cpu_seconds=220,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-codes-random",
         function=codes.arm,
         parameters={"seeds": SEEDS, "code": "random", "n_steps": 400, "every": 10},
         about="addition modulo 113 on random 14-bit codes, nothing regularised, five seeds",
         cpu_seconds=90,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-temperature",
         function=temperature.sweep,
         parameters={
@@ -218,9 +211,8 @@ RUNS = (
         },
         about="addition modulo 59 without decay at softmax temperatures 1 and 4, five seeds",
         cpu_seconds=60,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-companions",
         function=arms.several,
         parameters={
@@ -229,9 +221,8 @@ RUNS = (
         },
         about="addition modulo 59 with and without ⊥Grad: nine settings, five seeds each",
         cpu_seconds=200,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-squared",
         function=arms.several,
         parameters={
@@ -240,9 +231,8 @@ RUNS = (
         },
         about="addition modulo 59 with a squared loss: six settings, five seeds each",
         cpu_seconds=90,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-decay-seeds",
         function=scan.scan,
         parameters={
@@ -256,9 +246,8 @@ RUNS = (
         | NARROW,
         about="addition modulo 59 with weight decay 0.3, 1 and 3, five seeds",
         cpu_seconds=70,
-        packages=("torch",),
     ),
-    StoredRun(
+    _stored(
         name="modular-decay-eight",
         function=scan.scan,
         parameters={
@@ -271,7 +260,6 @@ RUNS = (
         },
         about="addition modulo 113 with weight decay 8, five seeds",
         cpu_seconds=60,
-        packages=("torch",),
     ),
     *ticket_runs.RUNS,
 )
