@@ -79,8 +79,9 @@ def test_runs_again_after(book, path, text):
         ("grokbook/b.py", '"""A docstring."""\nX = 1  # and a comment\n'),
         ("grokbook/c.py", "Z = 1\n"),
         ("book/claims/LS.toml", "# another paper\n"),
+        ("data/a-store.sqlite", "a sweep under way"),
     ],
-    ids=["docstring edit", "module it does not use", "another ledger"],
+    ids=["docstring edit", "module it does not use", "another ledger", "database of a sweep"],
 )
 def test_does_not_run_again_after(book, path, text):
     before = key()

@@ -159,9 +159,10 @@ def _ledgers(code: str) -> list[Path]:
 
 
 def _stores(code: str) -> list[Path]:
-    """The stored results whose names the code mentions."""
-    named = _strings(code)
-    return [path for path in sorted((ROOT / "data").glob("*.*")) if path.stem in named]
+    """The stored results whose names the code mentions; not the database of a sweep under way."""
+    named, kinds = _strings(code), (".npz", ".json")
+    found = sorted((ROOT / "data").glob("*.*"))
+    return [path for path in found if path.stem in named and path.suffix in kinds]
 
 
 def run(wanted: list[Chapter], *, report=print) -> None:
