@@ -93,6 +93,27 @@ SQUARED = {
     "1 hidden layer, cross-entropy": _squared(1.0, 1, 400) | {"loss": {"kind": "cross-entropy"}},
 }
 
+# NS Fig. 2 modulo 47: SGD with steps of fixed length, the loss in three formats.
+_FORMAT = {
+    "task": {"operation": "addition", "p": 47},
+    "network": {"width": 100},
+    "train_fraction": 0.8,
+    "optimizer": {"kind": "sgd", "learning_rate": 0.3, "normalised": True},
+    "every": 25,
+}
+FORMATS = {
+    dtype: _FORMAT | {"loss": {"dtype": dtype}, "n_steps": n_steps}
+    for dtype, n_steps in (("float16", 800), ("float32", 1200), ("float64", 1200))
+}
+# NS Fig. 4 (middle), with a step relative to the weight norm.
+PARITY = STABLEMAX | {
+    "task": {"kind": "parity"},
+    "network": {"bias": True},
+    "train_fraction": 0.5,
+    "n_steps": 1300,
+    "stop_at": 0.97,
+}
+
 SMALL = {"p": 59, "width": 128, "train_fraction": 0.5}
 PAPER = {"p": 113, "width": 200, "train_fraction": 0.4}
 RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
@@ -259,6 +280,20 @@ RUNS = (
             "stop_at": 0.95,
         },
         about="addition modulo 113 with weight decay 8, five seeds",
+        cpu_seconds=60,
+    ),
+    _stored(
+        name="modular-formats",
+        function=arms.several,
+        parameters={"seeds": SEEDS, "arms": FORMATS},
+        about="addition modulo 47 without decay, the loss in three formats, five seeds",
+        cpu_seconds=90,
+    ),
+    _stored(
+        name="modular-parity",
+        function=arms.arm,
+        parameters={"seeds": SEEDS} | PARITY,
+        about="sparse parity with StableMax and no decay, five seeds",
         cpu_seconds=60,
     ),
     *ticket_runs.RUNS,
