@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.harness import Benchmark, shortest_seconds
 from grokbook.modular import MLP, AdamW, Trainer, Transformer, modular_pairs, split
 
-N_STEPS = 50
+N_STEPS = 100
 PAPER = {"p": 113, "width": 200, "train_fraction": 0.4}
 SMALL = {"p": 59, "width": 128, "train_fraction": 0.5}
 RATE, BETA2, EPSILON = 0.001, 0.99, 1e-8
