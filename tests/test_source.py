@@ -105,14 +105,22 @@ def test_theory_and_simulation_do_not_import_each_other():
             assert names[0] not in source.closure({names[1]})
 
 
+# The modules that declare stored runs and sweeps, and what they need for it.
+DECLARES = {
+    "runs": {"grokbook.store"},
+    "ticket_runs": {"grokbook.store"},
+    "sweeps": {"grokbook.sweep_grid"},
+    "ticket_map": {"grokbook.sweep_grid"},
+}
+
+
 @pytest.mark.parametrize("package", subject_packages())
 def test_subject_packages_import_no_other_subject(package):
     others = {f"grokbook.{name}" for name in subject_packages()} - {f"grokbook.{package}"}
     allowed = {"grokbook", "grokbook.curves", "grokbook.validate"}
     for module in modules_of(package):
         foreign = {n for n in imports_of(module) if not n.startswith(f"grokbook.{package}")}
-        declares = {"runs": {"grokbook.store"}, "sweeps": {"grokbook.sweep_grid"}}
-        beside = declares.get(module.rpartition(".")[2], set())
+        beside = DECLARES.get(module.rpartition(".")[2], set())
         assert not foreign & others, module
         assert foreign <= allowed | beside, module
 
