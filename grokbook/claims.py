@@ -1,7 +1,7 @@
 """The ledger of claims: read it, check one claim, show its box.
 
-A claim is a row in ``book/claims/XX.toml``.  The row holds the statement, the verdict and the tests
-that support it, with their tolerances; a chapter only supplies what it measured:
+A claim is a row in ``grokbook/ledger/XX.toml``.  The row holds the statement, the verdict and the
+tests that support it, with their tolerances; a chapter only supplies what it measured:
 
 >>> claims.check("LE-05", {"largest relative difference": 3e-15})   # doctest: +SKIP
 """
@@ -31,6 +31,7 @@ NOT_ATTEMPTED = VERDICTS[-1]
 # A row with one of these must say what is right instead.
 CORRECTED = VERDICTS[1:4]
 COMPARISONS = ("relative", "absolute", "at_most", "at_least", "between", "differs_by", "holds")
+LEDGER = source.ROOT / "ledger"
 ID = re.compile(r"(LE|LS|XC|NS|GT)-(\d\d|[A-Z]\d)|GB-\d{2,3}")
 
 
@@ -151,8 +152,8 @@ def read_ledger(path: Path) -> list[Claim]:
 
 def ledgers(folder: Path | None = None) -> dict[str, Claim]:
     """All claims of all ledgers, by id; ValueError if two rows share an id."""
-    folder = folder or source.repository() / "book" / "claims"
-    found = [claim for path in sorted(Path(folder).glob("*.toml")) for claim in read_ledger(path)]
+    paths = sorted(Path(folder or LEDGER).glob("*.toml"))
+    found = [claim for path in paths for claim in read_ledger(path)]
     _no_duplicates(found)
     return {claim.id: claim for claim in found}
 

@@ -14,21 +14,6 @@ PACKAGE = "grokbook"
 ROOT = Path(__file__).resolve().parent
 
 
-def repository() -> Path:
-    """The checkout that holds the book: above the working folder, or around the package.
-
-    Raises
-    ------
-    FileNotFoundError
-        If neither has a folder ``book/claims``.
-    """
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents, ROOT.parent):
-        if (folder / "book" / "claims").is_dir():
-            return folder
-    raise FileNotFoundError(f"no checkout with book/claims above {here.name} or around {PACKAGE}")
-
-
 def module_path(name: str) -> Path | None:
     """File of a ``grokbook`` module, or None if there is no such module."""
     stem = ROOT.joinpath(*name.split(".")[1:])

@@ -1,7 +1,7 @@
 """Stored results: arrays, provenance, checksum, and the command that makes them again.
 
-A stored run is declared in the ``runs`` module of its subject package and lies in ``data`` as
-``NAME.npz`` with ``NAME.json`` beside it.  Loading refuses what does not fit the declaration.
+A stored run is declared in the ``runs`` module of its subject package and lies in ``grokbook/data``
+as ``NAME.npz`` with ``NAME.json`` beside it.  Loading refuses what does not fit the declaration.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import grokbook
 from grokbook import machine, source
 
 SCHEMA = 1
+DATA = source.ROOT / "data"
 RECORDED_PACKAGES = ("grokbook", "numpy", "scipy")
 
 
@@ -36,7 +37,7 @@ class StoredRun:
     Attributes
     ----------
     name : str
-        Name of the files in ``data``.
+        Name of the files in ``grokbook/data``.
     function : callable
         Module-level function of ``grokbook`` returning a mapping from name to array.
     parameters : mapping
@@ -132,7 +133,7 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
     name : str
         Name of a declared run.
     folder : path, optional
-        Where it lies; ``data`` in the checkout by default.
+        Where it lies; ``grokbook/data`` by default.
     run : StoredRun, optional
         The declaration, if it is not in the catalogue.
 
@@ -172,7 +173,7 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
 
 def data_folder(folder: Path | None = None) -> Path:
     """The folder of the stored results; ValueError if it does not exist."""
-    folder = Path(folder) if folder else source.repository() / "data"
+    folder = Path(folder) if folder else DATA
     if not folder.is_dir():
         raise ValueError(f"folder = {str(folder)!r}: must be an existing folder")
     return folder

@@ -18,10 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-import numpy as np
-
 import grokbook
-from grokbook import source, validate
+from grokbook import randomness, source, validate
 
 SIZES = ("small", "book", "paper")
 
@@ -192,8 +190,7 @@ def cell_key(cell: Cell) -> str:
 def run_seed(cell: Cell, number: int) -> int:
     """Seed of a run, from the parameters of its cell and its seed number alone; 64 bits."""
     digest = hashlib.sha256(cell_key(cell).encode()).digest()
-    sequence = np.random.SeedSequence(int.from_bytes(digest, "big"), spawn_key=(number,))
-    return int(sequence.generate_state(1, np.uint64)[0])
+    return randomness.from_digest(digest, number)
 
 
 def catalogue() -> dict[str, Sweep]:

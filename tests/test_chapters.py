@@ -29,7 +29,7 @@ def notebook(*cells):
 def book(tmp_path, monkeypatch):
     """A checkout with one chapter that uses module a (which imports b), a claim and a store."""
     package = tmp_path / "grokbook"
-    for folder in ("grokbook", "book/claims", "data"):
+    for folder in ("book", "grokbook/ledger", "grokbook/data"):
         (tmp_path / folder).mkdir(parents=True)
     for name, text in {
         "__init__": "",
@@ -38,9 +38,9 @@ def book(tmp_path, monkeypatch):
         "c": "",
     }.items():
         (package / f"{name}.py").write_text(text, "utf-8")
-    (tmp_path / "book" / "claims" / "LE.toml").write_text(LEDGER, "utf-8")
-    (tmp_path / "book" / "claims" / "LS.toml").write_text("", "utf-8")
-    (tmp_path / "data" / "a-store.npz").write_bytes(b"1")
+    (package / "ledger" / "LE.toml").write_text(LEDGER, "utf-8")
+    (package / "ledger" / "LS.toml").write_text("", "utf-8")
+    (package / "data" / "a-store.npz").write_bytes(b"1")
     (tmp_path / "requirements.lock").write_text("numpy==1.0\n", "utf-8")
     (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/one\n", "utf-8")
     code = '# %matplotlib\nfrom grokbook import a\nused = ("LE-01", "a-store")'
@@ -61,8 +61,8 @@ def key():
     [
         ("grokbook/b.py", "X = 2\n"),
         ("grokbook/__init__.py", "Y = 1\n"),
-        ("book/claims/LE.toml", LEDGER.replace('"s"', '"t"')),
-        ("data/a-store.npz", "2"),
+        ("grokbook/ledger/LE.toml", LEDGER.replace('"s"', '"t"')),
+        ("grokbook/data/a-store.npz", "2"),
         ("requirements.lock", "numpy==1.1\n"),
     ],
     ids=["package edit", "package root edit", "ledger edit", "store edit", "upgraded dependency"],
@@ -78,8 +78,8 @@ def test_runs_again_after(book, path, text):
     [
         ("grokbook/b.py", '"""A docstring."""\nX = 1  # and a comment\n'),
         ("grokbook/c.py", "Z = 1\n"),
-        ("book/claims/LS.toml", "# another paper\n"),
-        ("data/a-store.sqlite", "a sweep under way"),
+        ("grokbook/ledger/LS.toml", "# another paper\n"),
+        ("grokbook/data/a-store.sqlite", "a sweep under way"),
     ],
     ids=["docstring edit", "module it does not use", "another ledger", "database of a sweep"],
 )

@@ -22,10 +22,10 @@ test = [{ name = "two", relative = 0.1, expected = 2.0 }]
 
 @pytest.fixture
 def ledger(tmp_path, monkeypatch):
-    """Write a ledger into a checkout of its own; returns a function that does it."""
-    folder = tmp_path / "book" / "claims"
-    folder.mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
+    """Write a ledger of its own; returns a function that does it."""
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    monkeypatch.setattr(claims, "LEDGER", folder)
 
     def write(text, name="LE.toml"):
         (folder / name).write_text(text, "utf-8")

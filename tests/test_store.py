@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grokbook import __main__ as commands
-from grokbook import source, store, sweep_grid
+from grokbook import store, sweep_grid
 from grokbook.curves import crossing_time
 
 DECLARED = {"step": [1.0, 2.0, 4.0], "values": [0.1, 0.6, 0.9], "level": 0.5, "hold": 0}
@@ -97,7 +97,7 @@ def test_a_failing_run_leaves_nothing_behind(tmp_path):
 
 
 def test_every_stored_file_is_declared_and_loads():
-    folder, known = source.repository() / "data", store.catalogue()
+    folder, known = store.DATA, store.catalogue()
     sweeps = sweep_grid.catalogue().values()
     finished = {f"{one.name}-{size}" for one in sweeps for size in one.grids}
     assert {path.stem for path in folder.glob("*.npz")} - finished == set(known)

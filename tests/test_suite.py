@@ -34,10 +34,12 @@ CELLS = ("from grokbook import claims", "print('N =', 1111)", "claims.check('LE-
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A checkout with a ledger of one claim."""
+    """A package whose ledger has one claim."""
     folder = tmp_path_factory.mktemp("checkout")
-    (folder / "book" / "claims").mkdir(parents=True)
-    (folder / "book" / "claims" / "LE.toml").write_text(LEDGER, "utf-8")
+    ignored = shutil.ignore_patterns("data", "ledger")
+    shutil.copytree(guards.ROOT / "grokbook", folder / "grokbook", ignore=ignored)
+    (folder / "grokbook" / "ledger").mkdir()
+    (folder / "grokbook" / "ledger" / "LE.toml").write_text(LEDGER, "utf-8")
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import sweep_functions as functions
 from grokbook import __main__ as commands
-from grokbook import source, sweep, sweep_command, sweep_grid, sweep_source, sweep_store
+from grokbook import store, sweep, sweep_command, sweep_grid, sweep_source, sweep_store
 from grokbook.sweep_grid import Grid
 
 DECLARED = sweep.catalogue()
@@ -273,7 +273,7 @@ def test_a_larger_grid_takes_over_what_is_there(declared, finished, tmp_path):
 
 def test_what_is_stored_in_the_book_is_declared_and_small():
     wanted = {f"{name}-{size}" for name, one in DECLARED.items() for size in one.grids}
-    folder = source.repository() / "data"
+    folder = store.DATA
     for name in wanted:
         path = folder / f"{name}.npz"
         if path.is_file():

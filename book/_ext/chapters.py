@@ -150,7 +150,7 @@ def _ledgers(code: str) -> list[Path]:
     from grokbook import claims
 
     named = {text for text in _strings(code) if claims.ID.fullmatch(text)}
-    files = sorted((ROOT / "book" / "claims").glob("*.toml"))
+    files = sorted((ROOT / "grokbook" / "ledger").glob("*.toml"))
     return [
         path
         for path in files
@@ -161,7 +161,7 @@ def _ledgers(code: str) -> list[Path]:
 def _stores(code: str) -> list[Path]:
     """The stored results whose names the code mentions; not the database of a sweep under way."""
     named, kinds = _strings(code), (".npz", ".json")
-    found = sorted((ROOT / "data").glob("*.*"))
+    found = sorted((ROOT / "grokbook" / "data").glob("*.*"))
     return [path for path in found if path.stem in named and path.suffix in kinds]
 
 

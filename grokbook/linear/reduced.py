@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.linear.setting import LinearSetting
 
@@ -63,7 +63,7 @@ def trajectory(
 
 def _run(setting, step, seed, n_test):
     """Train and test loss, train and test accuracy of one run; each (n_steps,)."""
-    rng = np.random.default_rng([seed, 2])
+    rng = randomness.generator(seed, 2)
     eigenvalue = covariance_eigenvalues(setting.d_in, setting.n_train, rng)
     spread = (2 * setting.d_in * setting.d_out) ** -0.5
     teacher, student = spread * rng.standard_normal((2, setting.d_in, setting.d_out))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.linear.setting import LinearSetting
 
@@ -64,7 +64,7 @@ def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
     ValueError
         If ``seed`` is not a whole number >= 0.
     """
-    rng = np.random.default_rng(validate.count("seed", seed, at_least=0))
+    rng = randomness.generator(seed)
     shape = (setting.d_in, setting.d_out)
     spread = (2 * setting.d_in * setting.d_out) ** -0.5
     teacher = spread * rng.standard_normal(shape)
@@ -200,7 +200,7 @@ def _require_steps(setting, step):
 
 def _test_generator(seed):
     """The random stream of a seed's test samples, independent of that of its draw."""
-    return np.random.default_rng([seed, 1])
+    return randomness.generator(seed, 1)
 
 
 def _decompose(data: TeacherStudent) -> _Modes:

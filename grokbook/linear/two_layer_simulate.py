@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.linear.setting import TwoLayerSetting
 
@@ -38,7 +38,7 @@ class Draw:
 
 def draw(setting: TwoLayerSetting, seed: int) -> Draw:
     """Draw inputs and both networks; depends on the setting and the seed only."""
-    rng = np.random.default_rng(validate.count("seed", seed, at_least=0))
+    rng = randomness.generator(seed)
     shapes = (setting.d_in, setting.d_hidden), (setting.d_hidden, setting.d_out)
     layers = [
         rng.standard_normal(shape) / np.sqrt(2 * shape[0] * shape[1])
@@ -131,7 +131,7 @@ def _linear_run(setting, step, seed, stride, n_test):
     """Train and test loss, train and test accuracy at each step."""
     data = rotate(draw(setting, seed))
     teacher = data.teacher[0] @ data.teacher[1]
-    fresh = np.random.default_rng([seed, 1]).standard_normal((n_test, setting.d_out))
+    fresh = randomness.generator(seed, 1).standard_normal((n_test, setting.d_out))
     for first, second in linear_layers(setting, step, data, stride=stride):
         difference = first @ second - teacher
         power = np.sum(difference**2, axis=1)
@@ -155,7 +155,7 @@ def _tanh_run(setting, step, seed, stride, n_test):
     moved = np.zeros_like(before)
     labels = _forward(setting, inputs @ teacher[0], teacher[1])
     shape = n_test, 2 * setting.d_hidden
-    fresh = np.random.default_rng([seed, 1]).standard_normal(shape).astype(_TANH)
+    fresh = randomness.generator(seed, 1).standard_normal(shape).astype(_TANH)
     rate = 2 * setting.learning_rate / (setting.n_train * setting.d_out)
     now = 0.0
     for target in step:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.logistic import flow as engine
 from grokbook.logistic import population
@@ -49,7 +49,7 @@ def draw(setting: LogisticSetting, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
     They depend on the setting and the seed only; ValueError if ``seed`` is not a whole number >= 0.
     """
-    rng = np.random.default_rng(validate.count("seed", seed, at_least=0))
+    rng = randomness.generator(seed)
     weights = initial_weights(rng, setting.d_in, setting.init_norm)
     inputs = rng.standard_normal((setting.n_train, setting.d_in))
     inputs *= setting.noise_scale

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.logistic import population
 from grokbook.logistic.flow import Samples, Trajectory, gradient_flow
@@ -35,7 +35,7 @@ def draw_two_gaussians(setting: TwoGaussianSetting, seed: int) -> tuple[Samples,
     with -1 (the signed signal) in front: -y z is as Gaussian as z.
     """
     inputs, weights = draw(setting.reduced, seed)
-    along = np.random.default_rng([seed, 1]).standard_normal(len(inputs))
+    along = randomness.generator(seed, 1).standard_normal(len(inputs))
     signal = -setting.separation + setting.noise_along * along
     features = np.column_stack([signal, inputs * setting.separation])
     return Samples(features), np.append(0.0, weights / setting.separation)
@@ -133,7 +133,7 @@ def other_features(
         raise ValueError(f"law has {law.scale.size} dimensions: must have d_in = {setting.d_in}")
 
     def run(seed):
-        rng = np.random.default_rng(seed)
+        rng = randomness.generator(seed)
         weights = initial_weights(rng, setting.d_in, setting.init_norm)
         samples = constant_labels(law.sample(setting.n_train, rng))
         done = gradient_flow(

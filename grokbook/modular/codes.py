@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.modular import data
 from grokbook.modular.loss import CrossEntropy
 from grokbook.modular.network import MLP
@@ -45,7 +45,7 @@ def binary_digits(pairs: data.Dataset, *, seed: int | None = None) -> data.Datas
     number = np.arange(pairs.n_symbols)
     n_bits = max(1, int(number[-1]).bit_length())
     if seed is not None:
-        number = np.random.default_rng(validate.count("seed", seed, at_least=0)).permutation(number)
+        number = randomness.generator(seed).permutation(number)
     digits = (number[:, None] >> np.arange(n_bits)) & 1
     vectors = torch.from_numpy(digits.astype(np.float32))[pairs.inputs].flatten(1)
     return data.Dataset(vectors, pairs.labels, 0, pairs.n_classes)

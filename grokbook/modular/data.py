@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from grokbook import validate
+from grokbook import randomness, validate
 
 # Each operation on integer arrays a, b modulo p; NS and GT use the first three and the last ones.
 OPERATIONS: dict[str, Callable] = {
@@ -122,7 +122,7 @@ def sparse_parity(
         validate.count(name, value)
     if n_parity > n_bits:
         raise ValueError(f"n_parity = {n_parity}: must be at most n_bits = {n_bits}")
-    bits = np.random.default_rng(seed).integers(2, size=(n_samples, n_bits))
+    bits = randomness.generator(seed).integers(2, size=(n_samples, n_bits))
     label = bits[:, :n_parity].sum(axis=1) % 2
     return Dataset(torch.from_numpy(bits.astype(np.float32)), torch.from_numpy(label), 0, 2)
 
@@ -142,7 +142,7 @@ def random_codes(data: Dataset, *, n_bits: int = 14, seed: int = 0) -> Dataset:
         raise ValueError("data = vectors: must be pairs of symbols")
     if 2**n_bits < data.n_symbols:
         raise ValueError(f"n_bits = {n_bits}: must give a code to each of {data.n_symbols} symbols")
-    rng = np.random.default_rng(seed)
+    rng = randomness.generator(seed)
     number = rng.choice(2**n_bits, size=data.n_symbols, replace=False)
     code = (number[:, None] >> np.arange(n_bits)) & 1
     vectors = torch.from_numpy(code.astype(np.float32))[data.inputs].flatten(1)
@@ -177,7 +177,7 @@ def split(data: Dataset, train_fraction: float, seed: int = 0) -> tuple[Dataset,
     n_train = int(train_fraction * len(data))
     if n_train in (0, len(data)):
         raise ValueError(f"train_fraction = {train_fraction}: must leave samples in both sets")
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(data)))
+    order = torch.from_numpy(randomness.generator(seed).permutation(len(data)))
     return data[order[:n_train]], data[order[n_train:]]
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.modular.data import Dataset
 
 
@@ -50,7 +50,7 @@ class FactoredMLP(nn.Module):
         for name, value in {"n_symbols": n_symbols, "d_emb": d_emb, "width": width}.items():
             validate.count(name, value)
         validate.number("init_scale", init_scale, above=0)
-        rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+        rng = randomness.torch_generator(seed)
 
         def normal(rows, columns):
             draw = torch.randn(rows, columns, generator=rng)

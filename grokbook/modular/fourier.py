@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.modular.network import MLP
 
 
@@ -141,7 +141,7 @@ def analytic_network(p: int, width: int, *, seed: int = 0) -> MLP:
     """
     n = n_frequencies(p)
     network = MLP(p, p, width=width, depth=1, activation="square", seed=seed)
-    rng = np.random.default_rng(seed)
+    rng = randomness.generator(seed)
     frequency = 1 + np.arange(width) % n
     phase = rng.uniform(0, 2 * np.pi, (2, width))
     angle = 2 * np.pi / p * np.outer(np.arange(p), frequency)

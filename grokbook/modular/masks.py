@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn.utils import prune
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.modular.factored import FactoredMLP
 from grokbook.modular.gradient import flatten
 from grokbook.modular.tickets import TicketSetting
@@ -57,7 +57,7 @@ def magnitude(
 def random(n_weights: int, rate: float, seed: int) -> torch.Tensor:
     """A mask drawn uniformly among those with the same number of zeros."""
     validate.count("n_weights", n_weights)
-    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    rng = randomness.torch_generator(seed)
     return keep_largest(torch.rand(n_weights, generator=rng), rate)
 
 
@@ -67,7 +67,7 @@ def shuffled(mask: torch.Tensor, spans: Mapping[str, slice], seed: int) -> torch
     Raises ValueError for a mask that is not as long as the spans.
     """
     _check_shape("mask", mask, (max(span.stop for span in spans.values()),))
-    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    rng = randomness.torch_generator(seed)
     out = mask.clone()
     for span in spans.values():
         part = mask[span]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from grokbook import validate
+from grokbook import randomness, validate
 
 ACTIVATIONS = {"relu": torch.relu, "square": torch.square}
 
@@ -103,7 +103,7 @@ class MLP(nn.Module):
 
 def _draw_uniform(network: MLP, fan_in: list[int], init_scale: float, seed: int) -> None:
     """torch's default for nn.Linear: weights and biases uniform in +-1/sqrt(fan_in)."""
-    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    rng = randomness.torch_generator(seed)
     blocks = [network.first, *network.layers]
     with torch.no_grad():
         for block, fan in zip(blocks, fan_in, strict=True):
@@ -160,7 +160,7 @@ class Transformer(nn.Module):
         super().__init__()
         _check_sizes(n_symbols=n_symbols, d_model=d_model, n_heads=n_heads, d_mlp=d_mlp)
         d_head = d_model // n_heads
-        rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+        rng = randomness.torch_generator(seed)
 
         def normal(*shape, width):
             return nn.Parameter(torch.randn(*shape, generator=rng) / math.sqrt(width))
@@ -242,7 +242,7 @@ class PostNormTransformer(nn.Module):
         _check_sizes(n_symbols=n_symbols, d_model=d_model, n_heads=n_heads, d_mlp=d_mlp)
         validate.number("dropout", dropout, at_least=0, below=1)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(validate.count("seed", seed, at_least=0))
+            torch.manual_seed(randomness.shifted(seed))
             self.embedding = nn.Embedding(n_symbols, d_model)
             self.block = nn.TransformerEncoderLayer(
                 d_model, n_heads, d_mlp, dropout, batch_first=True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.modular.optimizer import AdamW
 
 WIDTHS = (40, 40, 48, 500, 1)
@@ -40,7 +40,7 @@ def samples(seed: int, n_samples: int = 100) -> tuple[torch.Tensor, ...]:
 
     x has entries N(0, 1)/sqrt(40); one beta with entries N(0, 1) serves both sets.
     """
-    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    rng = randomness.torch_generator(seed)
     validate.count("n_samples", n_samples)
     beta = torch.randn(WIDTHS[0], generator=rng)
     x = torch.randn(2, n_samples, WIDTHS[0], generator=rng) / math.sqrt(WIDTHS[0])
@@ -51,7 +51,7 @@ def samples(seed: int, n_samples: int = 100) -> tuple[torch.Tensor, ...]:
 def initial(seed: int, scale: float = 1.0) -> torch.Tensor:
     """Initial weights of standard deviation ``scale``/sqrt(rows), no biases; (n_weights,)."""
     validate.number("scale", scale, above=0)
-    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    rng = randomness.torch_generator(seed)
     parts = [torch.randn(r * c, generator=rng) * (scale / math.sqrt(r)) for r, c in SHAPES]
     return torch.cat(parts)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.modular.path import Path, accuracy_and_loss
 from grokbook.modular.tickets import TicketSetting
@@ -16,7 +16,7 @@ from grokbook.modular.tickets import TicketSetting
 
 def initial_scores(setting: TicketSetting, seed: int) -> torch.Tensor:
     """Scores before training, uniform in +-1/sqrt(columns) of each matrix; (n_weights,)."""
-    rng = torch.Generator().manual_seed(validate.count("seed", seed, at_least=0))
+    rng = randomness.torch_generator(seed)
     parts = []
     for weight in setting.network(seed).parameters():
         bound = 1 / math.sqrt(weight.shape[-1])

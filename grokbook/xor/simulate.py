@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from grokbook import validate
+from grokbook import randomness, validate
 from grokbook.curves import Curves
 from grokbook.xor.setting import XorSetting
 
@@ -158,7 +158,7 @@ def draw(setting: XorSetting, seed: int) -> Draw:
     ValueError
         If ``seed`` is not a whole number >= 0.
     """
-    rng = np.random.default_rng(validate.count("seed", seed, at_least=0))
+    rng = randomness.generator(seed)
     n_samples = setting.n_train + setting.n_test
     cluster, flipped, sign = _labels_and_signs(setting, rng)
     inputs = np.zeros((n_samples + 2, n_samples + 2))
@@ -188,7 +188,7 @@ def draw_directly(setting: XorSetting, seed: int) -> FullDraw:
 
     Holds (n_train + n_test + width) d_in numbers: 450 MB for the paper's experiment.
     """
-    rng = np.random.default_rng([validate.count("seed", seed, at_least=0), 1])
+    rng = randomness.generator(seed, 1)
     n_samples = setting.n_train + setting.n_test
     cluster, flipped, sign = _labels_and_signs(setting, rng)
     directions, _ = np.linalg.qr(rng.standard_normal((setting.d_in, 2)))
