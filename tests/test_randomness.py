@@ -78,5 +78,5 @@ def test_a_shift_that_is_no_whole_number(monkeypatch, text):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", True])
 def test_a_seed_that_is_no_whole_number(seed):
-    with pytest.raises(ValueError, match="seed = .*must be a whole number >= 0"):
+    with pytest.raises(ValueError, match=r"seed = .*must be a whole number >= 0"):
         randomness.generator(seed)
