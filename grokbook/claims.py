@@ -110,7 +110,11 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of a ledger; the fields are the columns of the TOML file."""
+    """One row of a ledger; the fields are the columns of the TOML file.
+
+    ``scope`` says what was tested (ranges, sizes, seeds, horizon), ``fails_if`` which observation
+    would refute the statement.
+    """
 
     id: str
     where: str
@@ -119,6 +123,8 @@ class Claim:
     verdict: str
     paper: str
     chapter: str = ""
+    scope: str = ""
+    fails_if: str = ""
     reason: str = ""
     correction: str = ""
     ours: bool = False
