@@ -1,0 +1,143 @@
+"""Event times of every simulator, small: run as a script, it prints them as JSON.
+
+``test_processors`` runs it as other processors would and compares.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+SEEDS = (0, 1, 2)
+
+
+def _times(curves):
+    return {"mem": curves.memorisation_time(), "gen": curves.generalisation_time()}
+
+
+def linear():
+    """Exact runs of LE: one and several outputs, decay, noise, more dimensions than samples."""
+    from grokbook.linear import LinearSetting, reduced, simulate
+
+    step = np.append(0, np.geomspace(1, 1e7, 60))
+    settings = {
+        "one output": LinearSetting(0.8, d_in=120),
+        "several outputs": LinearSetting(0.8, d_in=120, d_out=4),
+        "decay": LinearSetting(0.7, d_in=120, weight_decay=1e-4),
+        "noise": LinearSetting(0.5, d_in=120, label_noise=0.01),
+        "few samples": LinearSetting(1.2, d_in=120, accuracy_threshold=0.1),
+    }
+    found = {
+        name: _times(simulate.trajectory(setting, step, SEEDS, n_test=2000))
+        for name, setting in settings.items()
+    }
+    whole = np.unique(np.round(step))
+    found["steps"] = _times(
+        simulate.trajectory(settings["decay"], whole, SEEDS, method="steps", n_test=2000)
+    )
+    loop = simulate.gradient_descent(settings["several outputs"], whole[whole < 3000], 0)
+    found["plain loop"] = {"loss": np.array([loop.train_loss[-1], loop.test_loss[-1]])}
+    for name in ("one output", "several outputs", "decay", "few samples"):
+        runs = reduced.trajectory(settings[name], step, SEEDS, n_test=2000)
+        found[f"without data, {name}"] = _times(runs)
+    return found
+
+
+def two_layer():
+    """Two-layer networks of LE."""
+    from grokbook.linear import TwoLayerSetting, two_layer_simulate
+
+    step = np.append(0, np.geomspace(10, 3e4, 30))
+    sizes = {"d_in": 60, "d_hidden": 12, "d_out": 3, "learning_rate": 0.05}
+    found = {}
+    for activation in ("linear", "tanh"):
+        setting = TwoLayerSetting(0.8, activation=activation, **sizes)
+        runs = two_layer_simulate.trajectory(setting, step, SEEDS, n_test=2000)
+        found[activation] = _times(runs)
+    return found
+
+
+def logistic():
+    """Flows, the plain loop and Adam of LS, and its variants."""
+    from grokbook.logistic import LogisticSetting, TwoGaussianSetting, simulate, variants
+
+    step = np.append(0, np.geomspace(0.1, 1e8, 60))
+    setting = LogisticSetting(0.44, n_train=100)
+    law = variants.anisotropic(setting.d_in, setting.noise_scale)
+    found = {
+        "flow": simulate.flow(setting, step, SEEDS),
+        "two Gaussians": variants.two_gaussians(TwoGaussianSetting(0.44, 100), step, SEEDS),
+        "other features": variants.other_features(setting, law, step, SEEDS),
+        "plain loop": simulate.gradient_descent(setting, np.arange(0, 3000, 20), SEEDS),
+        "Adam": simulate.adam(setting, np.arange(0, 3000, 20), SEEDS),
+    }
+    return {name: _times(runs.curves) for name, runs in found.items()}
+
+
+def xor():
+    """Gradient descent of XC by inner products and on full vectors."""
+    from grokbook.xor import XorSetting, simulate
+
+    step = np.arange(0, 31)
+    setting = XorSetting(d_in=4000, n_train=60, n_test=60, width=100, signal_norm=26.0)
+    runs = {
+        loss: [simulate.descend(setting, step, seed, loss=loss) for seed in SEEDS]
+        for loss in ("logistic", "linear")
+    }
+    runs["full vectors"] = [simulate.descend_directly(setting, step, seed) for seed in SEEDS]
+    return {name: _times(simulate.curves(one)) for name, one in runs.items()}
+
+
+def _trained(runs):
+    times = [_times(run.curves) for run in runs]
+    return {event: np.array([one[event] for one in times]) for event in times[0]}
+
+
+def modular():
+    """Networks of NS: weight decay, ⊥Grad, StableMax, a transformer, a fixed norm."""
+    from grokbook.modular import arms, sphere, sweeps
+
+    task = {"task": {"p": 31}, "train_fraction": 0.8}
+    mlp = {"network": {"width": 64}}
+    rates = {"plain": (0.03, 3.0), "⊥Grad": (0.03, 0.0), "StableMax": (0.01, 1.0)}
+    found = {}
+    for name, (learning_rate, weight_decay) in rates.items():
+        setting = task | mlp | sweeps.ARMS[name]
+        setting["optimizer"] = setting.get("optimizer", {}) | {
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+        }
+        found[name] = arms.run_seeds(SEEDS, n_steps=400, every=10, stop_at=0.95, **setting)
+    transformer = {
+        "network": {"kind": "transformer", "d_model": 32, "d_mlp": 64},
+        "optimizer": {"weight_decay": 2.0, "learning_rate": 0.01},
+    }
+    found["transformer"] = arms.run_seeds(
+        SEEDS[:2], n_steps=200, every=10, stop_at=0.95, **task | transformer
+    )
+    out = {name: _trained(runs) for name, runs in found.items()}
+    small = {"network": {"width": 64, "init_scale": 0.25}}
+    curves, _ = sphere.run(0, n_steps=200, every=10, **task, **small)
+    return out | {"sphere": _times(curves)}
+
+
+def tickets():
+    """Dense networks of GT and their tickets."""
+    from grokbook.modular import masks, tickets
+
+    setting = tickets.QUICK.replace(p=31, train_fraction=0.8, learning_rate=0.02)
+    record, dense, under_mask = range(0, 301, 10), [], []
+    for seed in SEEDS:
+        trainer = setting.trainer(seed)
+        dense.append(trainer.run(record, stop_at=0.95))
+        mask = masks.magnitude(trainer.weights, 0.6, setting.spans())
+        under_mask.append(setting.trainer(seed, mask=mask).run(record, stop_at=0.95))
+    return {"dense": _trained(dense), "ticket": _trained(under_mask)}
+
+
+PARTS = (linear, two_layer, logistic, xor, modular, tickets)
+
+if __name__ == "__main__":
+    found = {part.__name__: part() for part in PARTS}
+    print(json.dumps(found, default=np.ndarray.tolist))
