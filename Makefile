@@ -1,9 +1,14 @@
 # One command builds the book, one tests it; `make` alone prints what there is.
 # PYTHON=...       the interpreter to make .venv with (found by itself; 3.11 to 3.13)
 # TORCH_INDEX=...  where processor-only wheels of PyTorch are looked for first
-.PHONY: help install book test quick lab notebooks bench lock clean
+# SHIFT=7 CPU=plain THREADS=4 CHAPTERS="linear/*"  what `make challenge` changes, and where
+.PHONY: help install book test quick challenge lab notebooks bench lock clean
 .NOTPARALLEL:
 PYTHON ?=
+SHIFT =
+CPU =
+THREADS =
+CHAPTERS =
 IN_VENV = .venv/bin/python
 
 help: ## print this list
@@ -16,11 +21,16 @@ install: ## make .venv with the pinned set and grokbook (done by the others when
 book: install ## execute the chapters that changed, build the site, print its path
 	@$(IN_VENV) -m tools.build
 
+# A failed claim stops at once.
+test: export GROKBOOK_STRICT = 1
 test: book ## the whole suite: unit, ledger, every notebook, every page in a browser
 	@$(IN_VENV) -m pytest -n 2 --dist loadscope
 
 quick: install ## unit tests and guards alone, under two minutes
 	@$(IN_VENV) -m pytest tests -m "not site and not browser" -n 2 --dist loadscope
+
+challenge: install ## the claims with other seeds (SHIFT=7) or as another processor (CPU=plain THREADS=4)
+	@$(IN_VENV) -m tools.challenge --shift="$(SHIFT)" --cpu="$(CPU)" --threads="$(THREADS)" --chapters="$(CHAPTERS)"
 
 lab: install ## JupyterLab on the chapters
 	@$(IN_VENV) -m jupyterlab book

@@ -1,5 +1,7 @@
 """tools/build.py: a build that fails says so and leaves no site."""
 
+import json
+
 import pytest
 
 from tools import build
@@ -16,13 +18,15 @@ def site(tmp_path, monkeypatch):
     return build.HTML
 
 
-def sphinx(site, *, succeeds, log=""):
+def sphinx(site, *, succeeds, log="", failures=""):
     """A stand-in for Jupyter Book, which writes pages even where it fails."""
 
     def build_site():
         assert not site.exists(), "the older site must go first"
         site.mkdir()
         (site / "index.html").write_text("new")
+        rows = [{"id": "LE-01", "failures": ""}, {"id": "LE-02", "failures": failures}]
+        (site / "claims.json").write_text(json.dumps(rows))
         build.LOG.write_text(log)
         return succeeds
 
@@ -50,3 +54,16 @@ def test_a_build_that_succeeds_prints_the_path(site, monkeypatch, capsys):
     monkeypatch.setattr(build, "build_site", sphinx(site, succeeds=True))
     assert build.main() == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"open {site / 'index.html'}"
+
+
+def test_a_failed_claim_leaves_the_site_and_is_named_on_one_line(site, monkeypatch, capsys):
+    failures = "two: measured 3, expected 2 within 10 %"
+    monkeypatch.setattr(build, "build_site", sphinx(site, succeeds=True, failures=failures))
+    assert build.main() == 1
+    assert (site / "index.html").read_text() == "new"
+    shown = capsys.readouterr()
+    assert shown.err.splitlines() == [
+        f"failed: LE-02: {failures}",
+        "grokbook: claims failed: 1; the site shows them",
+    ]
+    assert shown.out.splitlines()[-1] == f"open {site / 'index.html'}"

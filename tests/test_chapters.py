@@ -1,11 +1,16 @@
 """The executor: what makes a chapter run again, and what is left when one fails."""
 
+import shutil
+import sys
+from pathlib import Path
+
 import nbformat
 import pytest
 
 import chapters
-from grokbook import source
+from grokbook import claims, randomness, source
 
+REAL = Path(__file__).resolve().parents[1]
 LEDGER = """paper = "LE"
 title = "A"
 [[claim]]
@@ -133,14 +138,87 @@ def test_executes_once_stores_and_refreshes(book, capsys):
     assert not chapters.refresh(again)
 
 
-def test_a_chapter_that_raises_says_so_in_one_line_and_stores_nothing(book):
-    nbformat.write(
-        notebook("raise ValueError('level = 2:\\n must be < 1')"), book / "book" / "one.ipynb"
-    )
+def test_another_shift_of_the_seeds_runs_again(book, monkeypatch):
+    before = key()
+    monkeypatch.setenv(randomness.VARIABLE, "7")
+    assert key() != before
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise ValueError('level = 2:\\n must be < 1')", "ValueError: level = 2: must be < 1"),
+        ("x = 3\n\n\ndef f():\n    assert x < 2\n\n\nf()", "AssertionError: assert x < 2"),
+    ],
+    ids=["with a message", "a bare assertion"],
+)
+def test_a_chapter_that_raises_says_so_in_one_line_and_stores_nothing(book, code, reason):
+    nbformat.write(notebook("x = 1", code, "never"), book / "book" / "one.ipynb")
     with pytest.raises(chapters.ChapterFailed) as failed:
         chapters.run(chapters.chapters(), report=lambda line: None)
-    assert str(failed.value) == "book/one.ipynb: ValueError: level = 2: must be < 1"
+    assert str(failed.value) == f"book/one.ipynb, cell [2]: {reason}"
     assert list((book / "_build" / "chapters" / "one").iterdir()) == []
+
+
+@pytest.fixture
+def failing(book, monkeypatch):
+    """The checkout with a chapter whose claim fails; a function that runs it and tells the lines."""
+    monkeypatch.setattr(claims, "LEDGER", book / "grokbook" / "ledger")
+    for name in claims.STRICT:
+        monkeypatch.delenv(name, raising=False)
+    test = '[{ name = "two", relative = 0.1, expected = 2.0 }]'
+    row = LEDGER.replace("not attempted", "reproduced") + f'chapter = "one"\ntest = {test}\n'
+    (book / "grokbook" / "ledger" / "LE.toml").write_text(row, "utf-8")
+    (book / "grokbook" / "ledger" / "LS.toml").unlink()
+    place = f"import pathlib\nfrom grokbook import claims\nclaims.LEDGER = pathlib.Path({str(claims.LEDGER)!r})"
+    monkeypatch.setenv("PYTHONPATH", str(REAL))
+    nbformat.write(notebook(place, "claims.check('LE-01', 3)", "4"), book / "book" / "one.ipynb")
+
+    def run():
+        lines = []
+        chapters.run(chapters.chapters(), report=lines.append)
+        return lines
+
+    return run
+
+
+FAILURE = "LE-01 failed in book/one.ipynb: two: measured 3, expected 2 within 10 %"
+
+
+def test_a_chapter_whose_claim_fails_is_kept_and_says_so_each_time(failing, capsys):
+    for state in ("done", "kept"):
+        assert failing()[-1].endswith("1 claim FAILED"), state
+        (chapter,) = chapters.chapters()
+        assert chapter.failed_claims() == [FAILURE]
+    assert chapter.executed().cells[3].outputs[0].data["text/plain"] == "4"
+    before = chapter.path.read_bytes()
+    assert chapters.refresh_all([chapter]) == 1
+    assert chapter.path.read_bytes() == before
+    assert capsys.readouterr().err == f"error: {FAILURE}\n"
+
+
+def test_a_failed_claim_is_not_accepted_where_claims_are_strict(failing, monkeypatch):
+    failing()
+    monkeypatch.setenv("GROKBOOK_CI", "1")
+    with pytest.raises(chapters.ChapterFailed, match="two: measured 3, expected 2 within 10 %"):
+        failing()
+    (chapter,) = chapters.chapters()
+    shutil.rmtree(chapter.folder)
+    with pytest.raises(chapters.ChapterFailed) as failed:
+        failing()
+    assert str(failed.value) == (
+        "book/one.ipynb, cell [2]: ClaimFailed: LE-01 is not 'reproduced': "
+        "two: measured 3, expected 2 within 10 %"
+    )
+    assert not chapter.done
+
+
+@pytest.mark.parametrize(("shift", "why"), [("7", "keep runs of shift 0"), ("x", "whole number")])
+def test_notebooks_are_not_refreshed_with_shifted_seeds(book, monkeypatch, capsys, shift, why):
+    monkeypatch.setenv(randomness.VARIABLE, shift)
+    monkeypatch.setattr(sys, "argv", ["chapters.py", "--in-place"])
+    assert chapters.main() == 2
+    assert why in capsys.readouterr().err
 
 
 @pytest.mark.site

@@ -1,8 +1,10 @@
 """Execute the chapters that changed, build the site strictly, print the path to open.
 
-A site that failed is removed, so that none is left that looks finished.
+A site that failed is removed, so that none is left that looks finished.  A claim that failed does
+not take the site away: it is shown there, named here on one line, and the exit code is 1.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -38,8 +40,14 @@ def complaints(log: str) -> list[str]:
     return list(dict.fromkeys(named)) or lines[-15:]
 
 
+def failed_claims() -> list[str]:
+    """A line for each claim that the site shows as failed."""
+    rows = json.loads((HTML / "claims.json").read_text("utf-8"))
+    return [f"failed: {row['id']}: {row['failures']}" for row in rows if row["failures"]]
+
+
 def main() -> int:
-    """The command; 1 if there is no site."""
+    """The command; 1 if there is no site, or if it shows a claim that failed."""
     shutil.rmtree(HTML, ignore_errors=True)
     if not execute_chapters():
         print("grokbook: no site was built, because a chapter failed (see above)", file=sys.stderr)
@@ -53,8 +61,12 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    print(f"open {HTML / 'index.html'}")
-    return 0
+    print(f"open {HTML / 'index.html'}", flush=True)
+    lines = failed_claims()
+    if lines:
+        print(*lines, sep="\n", file=sys.stderr)
+        print(f"grokbook: claims failed: {len(lines)}; the site shows them", file=sys.stderr)
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

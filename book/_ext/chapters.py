@@ -4,7 +4,9 @@
     python book/_ext/chapters.py --in-place   the same, then refresh the committed notebooks
 
 A chapter's result lies under ``_build/chapters/<chapter>/<key>/``: the executed notebook, the CSV
-files of its figures and what it cost.  The key covers all that the result depends on.
+files of its figures and what it cost.  The key covers all that the result depends on.  A chapter
+with a claim that failed is kept like any other, so that the site can show it, but is not accepted
+where failed claims raise (``claims.strict``) and never refreshes its notebook.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import nbformat
 import yaml
 
 import pages
-from grokbook import source
+from grokbook import claims, randomness, source
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "_build" / "chapters"
@@ -42,7 +44,7 @@ ONE_THREAD = {
 
 
 class ChapterFailed(RuntimeError):
-    """A chapter raised; the message is one line."""
+    """A chapter raised; the message has a line for each that did."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class Chapter:
         """The executed notebook of the present key."""
         return nbformat.read(self.folder / "executed.ipynb", as_version=4)
 
+    def failed_claims(self) -> list[str]:
+        """A line for each claim that failed in the execution, with both numbers."""
+        return failed_claims(self.name, [one for one, _ in pages.boxes(self.executed())])
+
     def cost(self) -> dict:
         """Wall seconds, CPU seconds and peak memory in MB of the execution."""
         return json.loads((self.folder / "cost.json").read_text("utf-8"))
@@ -108,8 +114,14 @@ def chapters() -> list[Chapter]:
     return found
 
 
+def failed_claims(name: str, records: list[dict]) -> list[str]:
+    """A line for each claim that failed, of the boxes' records of a chapter."""
+    failures = {record["id"]: claims.failures(record) for record in records}
+    return [f"{one} failed in book/{name}.ipynb: {said}" for one, said in failures.items() if said]
+
+
 def key(chapter: Chapter) -> str:
-    """SHA-256 over code cells with metadata, modules, ledgers, stores, lock and Python version."""
+    """SHA-256 over cells with metadata, modules, ledgers, stores, lock, Python version, shift."""
     cells = [[cell.source, _plain(cell.metadata)] for cell in chapter.code_cells]
     code = "\n".join(_python(cell.source) for cell in chapter.code_cells)
     parts = {
@@ -124,6 +136,7 @@ def key(chapter: Chapter) -> str:
             ]
         },
         "python": platform.python_version(),
+        "shift": randomness.shift(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -147,8 +160,6 @@ def _strings(code: str) -> set[str]:
 
 def _ledgers(code: str) -> list[Path]:
     """The ledgers whose claims the code checks, found by the claim ids it names."""
-    from grokbook import claims
-
     named = {text for text in _strings(code) if claims.ID.fullmatch(text)}
     files = sorted((ROOT / "grokbook" / "ledger").glob("*.toml"))
     return [
@@ -175,8 +186,10 @@ def run(wanted: list[Chapter], *, report=print) -> None:
         failures = [
             error for error in pool.map(lambda one: _attempt(one, report), waiting) if error
         ]
+    if claims.strict():
+        failures += [line for one in wanted if one.done for line in one.failed_claims()]
     if failures:
-        raise ChapterFailed("; ".join(failures))
+        raise ChapterFailed("\n".join(failures))
 
 
 def _attempt(chapter: Chapter, report) -> str | None:
@@ -190,30 +203,39 @@ def _attempt(chapter: Chapter, report) -> str | None:
 
 
 def _line(chapter: Chapter, state: str) -> str:
-    cost = chapter.cost()
+    return progress(chapter.name, state, chapter.cost(), len(chapter.failed_claims()))
+
+
+def progress(name: str, state: str, cost: dict, failed: int) -> str:
+    """A line about one chapter: what it cost, and how many of its claims failed."""
     return (
-        f"  {chapter.name:<40} {state:<7} {cost['wall_seconds']:6.1f} s  "
+        f"  {name:<40} {state:<7} {cost['wall_seconds']:6.1f} s  "
         f"{cost['cpu_seconds']:6.1f} CPU s  {cost['peak_mb']:5.0f} MB"
+        + (f"  {failed} claim{'s' if failed > 1 else ''} FAILED" if failed else "")
     )
 
 
+def execute(chapter: Chapter, folder: Path, environment: dict, *options: str) -> list[str]:
+    """Run one chapter in a process of its own into ``folder``; a line for each cell that raised."""
+    worker = Path(__file__).with_name("execute.py")
+    command = [sys.executable, str(worker), str(chapter.path), str(folder), *options]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if ran.returncode == 0:
+        return []
+    failure = folder / "failure.txt"
+    reasons = (
+        failure.read_text("utf-8") if failure.is_file() else " ".join(ran.stderr.split())[-300:]
+    )
+    return [f"book/{chapter.name}.ipynb, {line}" for line in reasons.splitlines()]
+
+
 def _execute(chapter: Chapter) -> None:
-    """Run one chapter in a process of its own; move its result into place only when complete."""
+    """Execute a chapter; move its result into place only when complete."""
     chapter.folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chapter.folder.parent, prefix=".running-") as scratch:
-        worker = Path(__file__).with_name("execute.py")
-        command = [sys.executable, str(worker), str(chapter.path), scratch]
-        ran = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | ONE_THREAD,
-            capture_output=True,
-            text=True,
-        )
-        if ran.returncode != 0:
-            failure = Path(scratch) / "failure.txt"
-            reason = failure.read_text("utf-8") if failure.is_file() else ran.stderr.strip()[-300:]
-            raise ChapterFailed(f"book/{chapter.name}.ipynb: {reason}")
+        raised = execute(chapter, Path(scratch), os.environ | ONE_THREAD)
+        if raised:
+            raise ChapterFailed("\n".join(raised))
         for old in chapter.folder.parent.iterdir():
             if not old.name.startswith(".running-"):
                 shutil.rmtree(old)
@@ -254,22 +276,43 @@ def refresh_picture(wanted: list[Chapter]) -> None:
 
 
 def main() -> int:
-    """The command; 1 if a chapter failed."""
+    """The command; 1 if a chapter raised, or if a claim failed that a notebook was to store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--in-place", action="store_true", help="refresh the committed notebooks")
     options = parser.parse_args()
+    try:
+        shift = randomness.shift()
+    except ValueError as error:
+        return refuse(str(error))
+    if shift and options.in_place:
+        return refuse(f"{randomness.VARIABLE} = {shift}: the notebooks keep runs of shift 0")
     wanted = chapters()
     print(f"executing the chapters ({len(wanted)}):", flush=True)
     try:
         run(wanted, report=lambda line: print(line, flush=True))
     except ChapterFailed as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(*(f"error: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 1
-    if options.in_place:
-        for chapter in wanted:
-            print(f"  book/{chapter.name}.ipynb {'refreshed' if refresh(chapter) else 'unchanged'}")
-        refresh_picture(chapters())
-    return 0
+    return refresh_all(wanted) if options.in_place else 0
+
+
+def refuse(line: str) -> int:
+    """Say in one line why nothing was done."""
+    print(f"error: {line}", file=sys.stderr)
+    return 2
+
+
+def refresh_all(wanted: list[Chapter]) -> int:
+    """Refresh the notebooks whose claims held; 1 if there are others."""
+    failed = {chapter.name: chapter.failed_claims() for chapter in wanted}
+    for chapter in wanted:
+        changed = not failed[chapter.name] and refresh(chapter)
+        state = "not refreshed" if failed[chapter.name] else "refreshed" if changed else "unchanged"
+        print(f"  book/{chapter.name}.ipynb {state}")
+    refresh_picture(chapters())
+    lines = [line for found in failed.values() for line in found]
+    print(*(f"error: {line}" for line in lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

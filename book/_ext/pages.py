@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -48,26 +50,47 @@ def group(claim: claims.Claim) -> str:
     return GROUPS[2] if claim.id.startswith("GB") else GROUPS[claim.ours]
 
 
-def counts() -> dict[tuple[str, str], Counter]:
-    """Verdicts counted per (paper, group)."""
+# How a claim is counted, whatever its verdict, if its check did not bear it out.
+FAILED = "FAILED here"
+
+
+def counts(found: dict[str, dict]) -> dict[tuple[str, str], Counter]:
+    """Verdicts counted per (paper, group); a failed claim is counted as that."""
     table: dict[tuple[str, str], Counter] = {}
     for claim in claims.ledgers().values():
-        table.setdefault((claim.paper, group(claim)), Counter())[claim.verdict] += 1
+        record = found.get(claim.id)
+        state = FAILED if record and claims.failures(record) else claim.verdict
+        table.setdefault((claim.paper, group(claim)), Counter())[state] += 1
     return table
 
 
-def verdict_table() -> str:
+def verdict_table(found: dict[str, dict]) -> str:
     """The counts as a Markdown table."""
-    shown = [v for v in claims.VERDICTS if any(c[v] for c in counts().values())]
+    counted = counts(found)
+    shown = [v for v in (*claims.VERDICTS, FAILED) if any(c[v] for c in counted.values())]
     lines = [
         "| claims | " + " | ".join(shown) + " | all |",
         "|---|" + "---:|" * (len(shown) + 1),
     ]
-    order = sorted(counts().items(), key=lambda one: (one[0][0], GROUPS.index(one[0][1])))
+    order = sorted(counted.items(), key=lambda one: (one[0][0], GROUPS.index(one[0][1])))
     for (paper, kind), counter in order:
         cells = [str(counter[verdict]) for verdict in shown]
         lines.append(f"| {paper}, {kind} | " + " | ".join(cells) + f" | {counter.total()} |")
     return "\n".join(lines)
+
+
+def failed(found: dict[str, dict]) -> list[str]:
+    """The ids of the claims that failed, sorted."""
+    return sorted(name for name, record in found.items() if claims.failures(record))
+
+
+def outcome(found: dict[str, dict], up: str) -> str:
+    """Whether the claims held, in a clause; the failed ones with links to their boxes."""
+    known, ids = claims.ledgers(), failed(found)
+    if not ids:
+        return "all of them held"
+    links = ", ".join(box_link(known[one], one, up=up) for one in ids)
+    return f"**{len(ids)} of them failed** ({links})"
 
 
 def measured(record: dict) -> str:
@@ -87,15 +110,7 @@ def write_scoreboard(found: dict[str, dict]) -> None:
         rows = [claim for claim in claims.ledgers().values() if claim.paper == paper]
         lines = ["| claim | statement | verdict | measured |", "|---|---|---|---|"]
         for claim in sorted(rows, key=lambda one: (one.id.startswith("GB"), one.id)):
-            record = found.get(claim.id)
-            link = box_link(claim, claim.id) if record else claim.id
-            value = measured(record) if record else claim.reason
-            cells = (
-                link,
-                f"{claim.statement} *({claim.where})*",
-                claim.verdict,
-                value,
-            )
+            cells = scoreboard_row(claim, found.get(claim.id))
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         anchor = f'<span id="scoreboard-{paper.lower()}"></span>'
         table = "\n".join(lines)
@@ -103,13 +118,39 @@ def write_scoreboard(found: dict[str, dict]) -> None:
         sections.append(f"## {heading}\n\n{anchor}\n\n:::{{div}} scoreboard\n{table}\n:::\n")
     text = (
         "(scoreboard)=\n# Scoreboard\n\n"
-        "Every row was asserted when this site was built: a claim whose measured value leaves its "
-        "tolerance stops the build. *Not reproduced* means that the paper's version was tested and "
-        "fails. The id links to the check in its chapter. "
+        f"Every row was checked when this site was built, and {outcome(found, '')}. "
+        "*Not reproduced* means that the paper's version was tested and fails; *FAILED here*, that "
+        "our own verdict did not stand on the machine that built this site. "
+        "The id links to the check in its chapter. "
         '<a href="../claims.json" download>The same table as JSON</a>.\n\n'
-        f"{verdict_table()}\n\n" + "\n".join(sections)
+        f"{verdict_table(found)}\n\n" + "\n".join(sections)
     )
     write_if_new(BOOK / "scoreboard.md", text)
+
+
+def scoreboard_row(claim: claims.Claim, record: dict | None) -> tuple[str, str, str, str]:
+    """Id, statement with its detail, verdict and measured values of a claim."""
+    statement = f"{claim.statement} *({claim.where})*{detail(claim)}"
+    if record is None:
+        return claim.id, statement, claim.verdict, claim.reason
+    verdict, value = claim.verdict, measured(record)
+    if claims.failures(record):
+        verdict, value = f"**{FAILED}:** not *{verdict}*", f"**{claims.failures(record)}**"
+    return box_link(claim, claim.id), statement, verdict, value
+
+
+def detail(claim: claims.Claim) -> str:
+    """What was tested and what would refute the claim, folded; empty where the row says neither."""
+    parts = [("Tested", claim.scope), ("Refuted by", claim.fails_if)]
+    text = " ".join(f"<b>{name}:</b> {literal(said)}" for name, said in parts if said)
+    if not text:
+        return ""
+    return f' <details class="claim-detail"><summary>{claim.id} in detail</summary>{text}</details>'
+
+
+def literal(text: str) -> str:
+    """Plain text as HTML within Markdown, where none of its letters marks anything."""
+    return re.sub(r"[*_`$\\\[\]{}]", lambda mark: f"&#{ord(mark[0])};", html.escape(text))
 
 
 def write_costs(wanted) -> None:
@@ -150,8 +191,11 @@ def write_json(found: dict[str, dict], path: Path) -> None:
                 "verdict": claim.verdict,
                 "correction": claim.correction,
                 "reason": claim.reason,
+                "scope": claim.scope,
+                "fails_if": claim.fails_if,
                 "url": f"book/{claim.chapter}.html#{claim.anchor}" if record else "",
                 "results": record.get("results", []),
+                "failures": claims.failures(record) if record else "",
             }
         )
     path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -162,12 +206,18 @@ def substitutions(found: dict[str, dict]) -> dict[str, str]:
     known = claims.ledgers()
     values = {
         "claims_checked": str(len(found)),
-        "verdict_table": verdict_table(),
+        "claims_outcome": outcome(found, ""),
+        "verdict_table": verdict_table(found),
     }
     for claim in known.values():
         if record := found.get(claim.id):
             link = box_link(claim, claim.id, up="../")
-            values[claim.id.replace("-", "_")] = f"{link}: *{claim.verdict}* ({measured(record)})"
+            said = (
+                f"**{FAILED}**: {claims.failures(record)}"
+                if claims.failures(record)
+                else f"*{claim.verdict}* ({measured(record)})"
+            )
+            values[claim.id.replace("-", "_")] = f"{link}: {said}"
     return values
 
 
