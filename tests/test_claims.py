@@ -1,9 +1,15 @@
-"""The ledger: what it accepts, what it refuses, and that a claim out of bounds fails."""
+"""The ledger: what it accepts, what it refuses, and how a claim out of bounds fails."""
+
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from grokbook import claims
+from grokbook import claims, console, randomness
 
 ROW = """
 paper = "LE"
@@ -109,22 +115,134 @@ def test_comparisons(comparison, bound, expected, good, bad):
     assert not test.passes([], expected)
 
 
-def test_check_shows_the_box_and_keeps_the_measured_value_in_its_span(ledger, capsys):
+@pytest.fixture
+def shown(monkeypatch):
+    """What a check displays in a notebook: a list that fills with (bundle, record)."""
+    displayed = []
+
+    def display(bundle, *, raw, metadata):
+        assert raw
+        displayed.append((bundle, metadata["grokbook"]["claim"]))
+
+    ipython = SimpleNamespace(get_ipython=object, display=SimpleNamespace(display=display))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    return displayed
+
+
+@pytest.fixture(autouse=True)
+def _lenient(monkeypatch):
+    for name in (*claims.STRICT, randomness.VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+
+
+def measured(claim, value):
+    return {
+        "id": claim.id,
+        "verdict": claim.verdict,
+        "results": claims._results(claim, value, None),
+    }
+
+
+def test_check_shows_the_box_in_a_notebook(ledger, shown):
     ledger(ROW)
     claims.check("LE-01", 2.05)
-    assert "LE-01 reproduced: Two is two." in capsys.readouterr().out
+    ((bundle, record),) = shown
+    assert bundle["text/plain"].startswith("LE-01 reproduced: Two is two.")
+    assert "measured ⟦2.05⟧" in bundle["text/plain"]
+    assert record["results"][0]["passed"]
 
 
 def test_box_text_is_the_same_for_any_passing_value(ledger):
     (claim,) = claims.read_ledger(ledger(ROW))
-    boxes = [claims._box(claim, claims._results(claim, value, None)) for value in (2.0, 2.1)]
+    boxes = [claims._box(claim, measured(claim, value)) for value in (2.0, 2.1)]
     assert boxes[0] != boxes[1]
     assert boxes[0].replace('measured">2<', 'measured">2.1<') == boxes[1]
 
 
+def test_a_failed_claim_is_shown_in_words_and_the_chapter_goes_on(ledger, shown):
+    ledger(ROW)
+    claims.check("LE-01", 3.0)
+    ((bundle, record),) = shown
+    assert claims.failures(record) == "two: measured 3, expected 2 within 10 %"
+    assert "FAILED: not 'reproduced' here" in bundle["text/html"]
+    assert '<div class="claim verdict-0 claim-failed"' in bundle["text/html"]
+    assert "measured ⟦3⟧ FAILED" in bundle["text/plain"]
+    # Words outside the span that the notebooks' tests blank.
+    assert re.sub('(?<=class="measured">)[^<]*', "", bundle["text/html"]).count("FAILED") == 2
+
+
+@pytest.mark.parametrize("name", claims.STRICT)
+def test_a_failed_claim_raises_where_the_environment_is_strict(ledger, shown, monkeypatch, name):
+    ledger(ROW)
+    monkeypatch.setenv(name, "1")
+    claims.check("LE-01", 2.05)
+    with pytest.raises(claims.ClaimFailed, match=r"LE-01.*measured 3, expected 2 within 10 %"):
+        claims.check("LE-01", 3.0)
+    monkeypatch.setenv(name, "0")
+    claims.check("LE-01", 3.0)
+    assert len(shown) == 2
+
+
+def test_a_comparison_with_a_stored_run_is_not_judged_under_shifted_seeds(
+    ledger, shown, monkeypatch
+):
+    ledger(ROW + "against_stored = true\n")
+    claims.check("LE-01", 3.0)
+    assert claims.failures(shown[0][1])
+    monkeypatch.setenv(randomness.VARIABLE, "7")
+    monkeypatch.setenv("GROKBOOK_STRICT", "1")
+    claims.check("LE-01", 3.0)
+    bundle, record = shown[1]
+    assert record["left_out"]
+    assert not claims.failures(record)
+    assert "not judged" in bundle["text/html"]
+    assert "FAILED" not in bundle["text/html"] + bundle["text/plain"]
+
+
+def test_the_box_says_what_was_tested(ledger, shown):
+    ledger(ROW + 'scope = "λ < 1, 3 seeds"\n')
+    claims.check("LE-01", 2.0)
+    ((bundle, _),) = shown
+    assert '<p class="claim-scope">λ &lt; 1, 3 seeds</p>' in bundle["text/html"]
+    assert "tested: λ < 1, 3 seeds" in bundle["text/plain"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_script_prints_plain_text_on_any_console(ledger, encoding):
+    path = ledger(ROW.replace("Two is two.", "λ ≤ 2 ± 10⁻⁷, ⟦x⟧."))
+    code = (
+        "import pathlib, sys; from grokbook import claims; "
+        f"claims.LEDGER = pathlib.Path({str(path.parent)!r}); "
+        "claims.check('LE-01', 3.0); assert 'IPython' not in sys.modules"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ
+        | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(claims.source.ROOT.parent)},
+        capture_output=True,
+        check=True,
+    )
+    lines = run.stdout.decode(encoding).splitlines()
+    head = "λ ≤ 2 ± 10⁻⁷, x." if encoding == "utf-8" else "lambda <= 2 ± 10^-7, x."
+    head = head.replace("±", "+-") if encoding == "ascii" else head
+    assert lines == [
+        f"LE-01 FAILED: not 'reproduced' here: {head}",
+        "  two: expected 2 within 10 %, measured 3 FAILED",
+    ]
+
+
+def test_every_letter_of_the_ledgers_can_be_printed():
+    text = "".join(path.read_text("utf-8") for path in claims.LEDGER.glob("*.toml"))
+    assert console.printable(text, "utf-8") == text
+    assert "?" not in console.printable(text.replace("?", ""), "ascii")
+    assert console.printable("κ(λ)^(−1/2) x̄ Ω̃ 2⁻²⁴ → ∞", "cp1252") == (
+        "kappa(lambda)^(-1/2) x Omega 2^-24 -> inf"
+    )
+
+
 def test_box_escapes_html(ledger):
     (claim,) = claims.read_ledger(ledger(edited(statement='statement = "a < b & <script>"')))
-    assert "a &lt; b &amp; &lt;script&gt;" in claims._box(claim, claims._results(claim, 2, None))
+    assert "a &lt; b &amp; &lt;script&gt;" in claims._box(claim, measured(claim, 2))
 
 
 def test_array_shows_its_worst_entry(ledger):
@@ -133,10 +251,11 @@ def test_array_shows_its_worst_entry(ledger):
     assert result["measured"] == "2.15 (worst of 3)"
 
 
-def test_check_fails_out_of_bounds(ledger):
-    ledger(ROW)
-    with pytest.raises(claims.ClaimFailed, match=r"LE-01.*measured 3, expected 2 within 10 %"):
-        claims.check("LE-01", 3.0)
+def test_array_of_predictions_shows_what_was_predicted_at_its_worst_entry(ledger):
+    test = claims.Expectation("x", "relative", 0.1)
+    result = claims._result(test, np.array([2.0, 5.0]), np.array([2.0, 4.0]))
+    assert result["measured"] == "5 where 4 is predicted (worst of 2)"
+    assert claims._result(test, [], [])["measured"] == "nothing"
 
 
 def test_check_refuses_what_does_not_fit_the_row(ledger):
