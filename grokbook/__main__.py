@@ -1,7 +1,7 @@
 """Commands of the package.
 
 python -m grokbook run               list the stored runs
-python -m grokbook run NAME ...      make them again
+python -m grokbook run NAME ...      make them again, perhaps with other seeds
 python -m grokbook sweep             list the sweeps
 python -m grokbook sweep NAME        run or resume a sweep
 python -m grokbook sweep --status    what is there
@@ -10,10 +10,12 @@ python -m grokbook sweep --status    what is there
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import signal
 import sys
 
-from grokbook import store
+from grokbook import console, parts, store
 
 EXIT_CODES = """exit codes:
   0    all is done
@@ -25,14 +27,27 @@ SIZES = ("small", "book", "paper")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns one of the exit codes of the help."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not what others put in its place
+            stream.reconfigure(errors=console.SPELT)
     options = _parser().parse_args(arguments)
-    if options.command == "run":
-        try:
-            return run_command(options.names, options.out)
-        except KeyboardInterrupt:
-            print("interrupted: nothing half-made is left", file=sys.stderr)
-            return 130
-    return sweep_command(options)
+    try:
+        code = _command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; what is left in the buffer goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _command(options):
+    if options.command == "sweep":
+        return sweep_command(options)
+    try:
+        return run_command(options.names, options.out, options.seeds)
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-made is left", file=sys.stderr)
+        return 130
 
 
 def _parser():
@@ -50,6 +65,7 @@ def _parser():
 
     run = command("run", "list the stored runs, or make them again")
     run.add_argument("names", nargs="*", metavar="NAME", help="stored run to make again")
+    run.add_argument("--seeds", metavar="LIST", help="other seeds: 100-104 or 3,5,9; needs --out")
     sweep = command("sweep", "list the sweeps, run or resume one, or say what is there")
     sweep.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
     sweep.add_argument("--size", choices=SIZES, default="book", help="default: book")
@@ -58,7 +74,11 @@ def _parser():
     where.add_argument("--jobs", type=_jobs, metavar="N", help="workers (default: all cores)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
     for one in (run, sweep):
-        one.add_argument("--out", metavar="DIR", help="folder to write to (default: data)")
+        one.add_argument(
+            "--out",
+            metavar="DIR",
+            help="folder to write to (default, in a checkout: grokbook/data)",
+        )
     return parser
 
 
@@ -68,28 +88,55 @@ def _jobs(text):
     return int(text)
 
 
-def run_command(names: list[str], out: str | None) -> int:
+def run_command(names: list[str], out: str | None, seeds: str | None = None) -> int:
     """List the stored runs, or make the named ones."""
-    known = store.catalogue()
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        return _refuse(f"no stored run {unknown[0]!r}; there are: {', '.join(sorted(known))}")
     try:
-        folder = store.data_folder(out)
+        if not names:
+            return list_runs(out, seeds)
+        runs = [store.find(name) for name in names]
+        if seeds is not None:
+            numbers = parse_seeds(seeds)
+            runs = [store.with_seeds(run, numbers) for run in runs]
+            if out is None:
+                raise ValueError("--seeds needs --out DIR: a folder for results of other seeds")
+        folder = store.output_folder(out)
     except ValueError as error:
         return _refuse(str(error))
-    if not names:
-        for run in known.values():
-            there = "stored" if (folder / f"{run.name}.npz").is_file() else "not made"
-            print(f"{run.name:<28} {there:<9} about {run.cpu_seconds:g} CPU s  {run.about}")
-    for name in names:
-        print(f"{name}: about {known[name].cpu_seconds:g} CPU seconds ...", flush=True)
+    for run in runs:
+        print(f"{run.name}: about {run.cpu_seconds:g} CPU seconds ...", flush=True)
         try:
-            print(f"{name}: written to {store.make(known[name], folder).name}")
+            made = store.make(run, folder)
         except Exception as error:  # the command's promise: one line, and nothing half-written
-            print(f"error: {name}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"error: {run.name}: {type(error).__name__}: {error}", file=sys.stderr)
             return 1
+        print(f"{run.name}: written to {made.name}")
     return 0
+
+
+def list_runs(out: str | None, seeds: str | None) -> int:
+    """Print each stored run with its cost; those that cannot be made here with what they need."""
+    if seeds is not None:
+        raise ValueError("--seeds needs the NAME of a run")
+    folder = store.data_folder(out)
+    for run in store.catalogue().values():
+        there = "stored" if (folder / f"{run.name}.npz").is_file() else "not made"
+        print(f"{run.name:<28} {there:<9} about {run.cpu_seconds:g} CPU s  {run.about}")
+    for part, package in parts.declared("runs")[1].items():
+        for name in store.recorded(part, "run"):
+            print(f"{name:<28} needs {package}")
+        print(parts.needs(part, package), file=sys.stderr)
+    return 0
+
+
+def parse_seeds(text: str) -> list[int]:
+    """``100-104`` and ``3,5,9`` as numbers; ValueError for other text."""
+    seeds: list[int] = []
+    for piece in text.split(","):
+        found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", piece.strip(), re.ASCII)
+        if not found or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError(f"seeds = {text!r}: must be like 100-104 or 3,5,9")
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return seeds
 
 
 def sweep_command(options: argparse.Namespace) -> int:
@@ -97,7 +144,7 @@ def sweep_command(options: argparse.Namespace) -> int:
     try:
         from grokbook import sweep_command as command  # needs more than numpy and scipy
     except ImportError as error:
-        return _refuse(f"{error}; install the extra: pip install grokbook[sweep]")
+        return _refuse(f"{error}; install the extra: pip install 'grokbook[sweep]'")
     if options.status:
         return command.show_status(options.name, options.out)
     if options.name is None:

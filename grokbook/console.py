@@ -6,6 +6,8 @@ import codecs
 import re
 import unicodedata
 
+# Name of the error handler that spells what an encoding lacks.
+SPELT = "grokbook-spelt"
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀ]+")
 # What Unicode's own names and decompositions would spell oddly.
 _SPELT = {
@@ -24,7 +26,7 @@ def printable(text: str, encoding: str | None) -> str:
     """
     encoding = encoding or "ascii"
     text = _RAISED.sub(lambda run: _raised(run[0], encoding), text)
-    return text.encode(encoding, "grokbook-spelt").decode(encoding)
+    return text.encode(encoding, SPELT).decode(encoding)
 
 
 def _raised(run: str, encoding: str) -> str:
@@ -52,4 +54,4 @@ def _spell_error(error: UnicodeError) -> tuple[str, int]:
     return "".join(map(_spell, error.object[error.start : error.end])), error.end
 
 
-codecs.register_error("grokbook-spelt", _spell_error)
+codecs.register_error(SPELT, _spell_error)

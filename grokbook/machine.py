@@ -1,19 +1,32 @@
-"""What a result was made on: commit and processor."""
+"""What a result was made on: commit, processor, and which of its instructions were used."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
+
+import numpy as np
 
 from grokbook import source
 
+# NumPy's names for levels of x86-64.
+_LEVELS = {"X86_V2": "SSE4.2", "X86_V3": "AVX2", "X86_V4": "AVX512"}
+_BLAS = {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS"}
+
 
 def commit() -> str:
-    """Hash of the checkout's commit, ``+`` if the work tree differs; ``unknown`` without git."""
-    head = _git("rev-parse", "HEAD")
-    if not head:
+    """Hash of the checkout's commit, ``+`` if the work tree differs.
+
+    ``unknown`` without git, and where the repository around the package is not Grokbook's own, as
+    with an environment inside somebody's project.
+    """
+    tracked = _git("ls-files", "--error-unmatch", "--", Path(__file__).name)
+    if not tracked or _git("rev-parse", "--show-prefix") != f"{source.ROOT.name}/":
         return "unknown"
+    head = _git("rev-parse", "HEAD")
     return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
 
 
@@ -27,10 +40,39 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(source.ROOT.parent), *arguments]
+def instructions() -> str:
+    """Level of instructions of each numerical library here: ``NumPy AVX2, OpenBLAS Haswell``.
+
+    As the libraries say themselves, so that ``NPY_DISABLE_CPU_FEATURES``, ``OPENBLAS_CORETYPE`` and
+    ``ATEN_CPU_CAPABILITY`` show.  torch is named once it is loaded, BLAS where threadpoolctl is.
+    """
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    known = [*extensions.get("baseline", []), *extensions.get("found", [])]
+    levels = [f"NumPy {_LEVELS.get(known[-1], known[-1])}"] if known else []
+    levels += _blas()
+    if "torch" in sys.modules:
+        levels.append(f"torch {sys.modules['torch'].backends.cpu.get_cpu_capability()}")
+    return ", ".join(levels)
+
+
+def _blas() -> list[str]:
     try:
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+        from threadpoolctl import threadpool_info  # of the extra for sweeps
+    except ImportError:
+        return []
+    found = [one for one in threadpool_info() if one["internal_api"] in _BLAS]
+    return sorted(
+        {f"{_BLAS[one['internal_api']]} {one.get('architecture') or 'unknown'}" for one in found}
+    )
+
+
+def _git(*arguments: str) -> str:
+    # In a hook git names the repository that it runs for.
+    own = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    command = ["git", "-C", str(source.ROOT), *arguments]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError:
         return ""
     return run.stdout.strip() if run.returncode == 0 else ""

@@ -14,6 +14,11 @@ PACKAGE = "grokbook"
 ROOT = Path(__file__).resolve().parent
 
 
+def checkout() -> Path | None:
+    """The checkout or unpacked archive that this package lies in; None where it is installed."""
+    return ROOT.parent if (ROOT.parent / "pyproject.toml").is_file() else None
+
+
 def module_path(name: str) -> Path | None:
     """File of a ``grokbook`` module, or None if there is no such module."""
     stem = ROOT.joinpath(*name.split(".")[1:])
@@ -58,19 +63,47 @@ def closure(modules: set[str]) -> list[str]:
 
 
 def fingerprint(modules: set[str]) -> str:
-    """SHA-256 over the syntax trees, without docstrings, of ``modules`` and what they import."""
+    """SHA-256 over the syntax, without docstrings, of ``modules`` and what they import.
+
+    The same under every Python that can read the code.  The top of the package is left out: it
+    holds the version, which alone changes no result.
+    """
     digest = hashlib.sha256()
     for name in closure(modules):
-        digest.update(f"{name}\0{_syntax(module_path(name))}\0".encode())
+        if name != PACKAGE:
+            tree = ast.parse(module_path(name).read_text("utf-8"))
+            digest.update(f"{name}\0{syntax(tree)}\0".encode())
     return digest.hexdigest()
 
 
-def _syntax(path: Path) -> str:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            first = body[0] if body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = body[1:]
-    return ast.dump(tree)
+def syntax(node: object) -> str:
+    """A syntax tree as text, without docstrings.
+
+    ``ast.dump`` differs between versions of Python: newer ones have more fields, and say nothing of
+    those that are empty.  Here empty fields are never said, and the others in alphabetical order.
+    """
+    if isinstance(node, list):
+        return f"[{','.join(map(syntax, node))}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node)  # repr leaves unescaped what this Python's Unicode tables can print
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    if isinstance(node, ast.JoinedStr):
+        fields["values"] = _joined(node.values)
+    said = sorted((k, v) for k, v in fields.items() if v is not None and v != [] and k != "ctx")
+    return f"{type(node).__name__}({','.join(f'{k}={syntax(v)}' for k, v in said)})"
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _joined(parts: list[ast.expr]) -> list[ast.expr]:
+    """The parts of an f-string with its literal pieces joined; where they are cut may change."""
+    out: list[ast.expr] = []
+    for part in parts:
+        if isinstance(part, ast.Constant) and out and isinstance(out[-1], ast.Constant):
+            out[-1] = ast.Constant(out[-1].value + part.value)
+        elif not (isinstance(part, ast.Constant) and part.value == ""):
+            out.append(part)
+    return out

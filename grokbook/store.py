@@ -7,15 +7,13 @@ as ``NAME.npz`` with ``NAME.json`` beside it.  Loading refuses what does not fit
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
-import pkgutil
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 import grokbook
-from grokbook import machine, source
+from grokbook import machine, parts, randomness, source, validate
 
 SCHEMA = 1
 DATA = source.ROOT / "data"
-RECORDED_PACKAGES = ("grokbook", "numpy", "scipy")
+RECORDED_PACKAGES = ("numpy", "scipy")
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class StoredRun:
         Rough cost, for the list.
     packages : tuple of str
         Further packages whose versions matter, such as ``("torch",)``.
+    seeds : tuple of int
+        Those that :func:`with_seeds` put in place of the declared ones.
     """
 
     name: str
@@ -56,11 +56,13 @@ class StoredRun:
     about: str
     cpu_seconds: float
     packages: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
     @property
     def command(self) -> str:
         """The command that makes it again."""
-        return f"python -m grokbook run {self.name}"
+        other = f" --seeds {','.join(map(str, self.seeds))} --out DIR" if self.seeds else ""
+        return f"python -m grokbook run {self.name}{other}"
 
     @property
     def qualified_name(self) -> str:
@@ -73,7 +75,7 @@ class StoredRun:
         return source.fingerprint({self.function.__module__})
 
     def versions(self) -> dict[str, str]:
-        """Versions of Python and of the packages that matter."""
+        """Versions of Python and of the packages that matter; of our own code, ``fingerprint``."""
         names = (*RECORDED_PACKAGES, *self.packages)
         return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
@@ -91,22 +93,51 @@ class Stored:
 
 
 def catalogue() -> dict[str, StoredRun]:
-    """The stored runs that the subject packages declare, by name."""
-    found: dict[str, StoredRun] = {}
-    for package in pkgutil.iter_modules(grokbook.__path__):
-        if package.ispkg and source.module_path(f"grokbook.{package.name}.runs"):
-            for run in importlib.import_module(f"grokbook.{package.name}.runs").RUNS:
-                if run.name in found:
-                    raise ValueError(
-                        f"stored run {run.name!r}: declared twice, names must be unique"
-                    )
-                found[run.name] = run
-    return found
+    """The stored runs that the subject packages declare, by name; those that can be imported."""
+    return parts.declared("runs")[0]
+
+
+def find(name: str) -> StoredRun:
+    """The declared run of a name; only its part is imported.  ValueError if there is none."""
+    found, lacking = parts.declared("runs", name)
+    if name not in found:
+        raise ValueError(parts.unknown("stored run", name, found, lacking))
+    return found[name]
+
+
+def with_seeds(run: StoredRun, seeds: Sequence[int]) -> StoredRun:
+    """A declared run with other seeds, in any number.
+
+    Its result goes to a folder of its own: under the run's name it does not load.
+
+    Raises
+    ------
+    ValueError
+        If the seeds are not different whole numbers from 0 to 1,000,002, or the run takes no seed,
+        or one and not several.
+    """
+    seeds = [validate.count("seeds", seed, at_least=0) for seed in seeds]
+    if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= randomness.STRIDE:
+        raise ValueError(
+            f"seeds = {seeds}: must be different whole numbers from 0 to {randomness.STRIDE - 1}"
+        )
+    if "seeds" in run.parameters:
+        other = {"seeds": seeds}
+    elif "seed" in run.parameters and len(seeds) == 1:
+        other = {"seed": seeds[0]}
+    else:
+        takes = "one seed" if "seed" in run.parameters else "no seeds"
+        raise ValueError(f"seeds = {seeds}: {run.name!r} takes {takes}")
+    return replace(run, parameters={**run.parameters, **other}, seeds=tuple(seeds))
 
 
 def make(run: StoredRun, folder: Path | None = None) -> Path:
-    """Compute a run and store it; nothing is left behind if it fails.  Returns the ``.npz``."""
-    folder = data_folder(folder)
+    """Compute a run and store it; nothing is left behind if it fails.  Returns the ``.npz``.
+
+    ValueError, before any work, if the folder cannot be written to or holds the book's results and
+    these are of other seeds.
+    """
+    folder = output_folder(folder, instead=f"run {run.name!r} with --seeds" if run.seeds else "")
     wall, cpu = time.perf_counter(), time.process_time()
     arrays = {name: np.asarray(value) for name, value in run.function(**run.parameters).items()}
     spent = {
@@ -141,13 +172,10 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
     ------
     ValueError
         For an unknown name, missing files, another schema, function or parameters, a wrong
-        checksum, or arrays that differ from the recorded shapes.
+        checksum, arrays that differ from the recorded shapes, or seeds shifted otherwise than
+        those of this process.
     """
-    if run is None:
-        known = catalogue()
-        if name not in known:
-            raise ValueError(f"name = {name!r}: must be one of {sorted(known)}")
-        run = known[name]
+    run = find(name) if run is None else run
     path = data_folder(folder) / f"{name}.npz"
     if not path.is_file() or not path.with_suffix(".json").is_file():
         raise ValueError(f"store {name!r}: not there; make it with: {run.command}")
@@ -164,6 +192,12 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
                 f"store {name!r}: {key} = {facts.get(key)!r}: must be {wanted!r}; "
                 f"remake it with: {run.command}"
             )
+    # The book's own results are for every shift: with it a chapter asks whether they hold.
+    if (shift := facts.get("seed_shift", 0)) not in (0, randomness.shift()):
+        raise ValueError(
+            f"store {name!r}: its seeds were shifted: must be loaded with "
+            f"{randomness.VARIABLE}={shift}"
+        )
     with np.load(path) as content:
         arrays = {key: content[key] for key in content.files}
     if _shapes(arrays) != facts["arrays"]:
@@ -179,16 +213,68 @@ def data_folder(folder: Path | None = None) -> Path:
     return folder
 
 
+def output_folder(folder: Path | None = None, *, instead: str = "") -> Path:
+    """The folder to write results to.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default the checkout's ``grokbook/data``.
+    instead : str
+        What is written, if it must not take the place of the book's results.  Results of shifted
+        seeds never may.
+
+    Raises
+    ------
+    ValueError
+        If it does not exist, cannot be written to, or must not be.
+    """
+    folder = data_folder(folder)
+    if randomness.shift():
+        instead = f"{randomness.VARIABLE}={randomness.shift()}"
+    if DATA.is_dir() and folder.samefile(DATA):
+        if source.checkout() is None:
+            raise ValueError("an installed grokbook is not written to: give a folder with --out")
+        if instead:
+            raise ValueError(
+                f"{instead}: must not replace the book's results: give a folder with --out"
+            )
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f"folder = {str(folder)!r}: must be one to write to ({error.strerror})"
+        ) from error
+    return folder
+
+
+def recorded(part: str, command: str) -> dict[str, dict]:
+    """Provenance of what the book stores of a part, by name, without importing the part.
+
+    ``command`` is that which made it, ``run`` or ``sweep``.
+    """
+    facts = [json.loads(path.read_text("utf-8")) for path in sorted(DATA.glob("*.json"))]
+    return {
+        one["name"]: one
+        for one in facts
+        if one["function"].startswith(f"grokbook.{part}.")
+        and one["command"].startswith(f"python -m grokbook {command} ")
+    }
+
+
 def _provenance(run: StoredRun, arrays: Mapping[str, np.ndarray], path: Path) -> dict:
+    shift = randomness.shift()
     return {
         "schema": SCHEMA,
         "name": run.name,
         "function": run.qualified_name,
         "parameters": dict(run.parameters),
         "source": run.fingerprint,
-        "versions": run.versions(),
+        "versions": run.versions() | {"grokbook": grokbook.__version__},
         "commit": machine.commit(),
         "cpu": machine.processor(),
+        "instructions": machine.instructions(),
+        **({"seed_shift": shift} if shift else {}),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "command": run.command,
         "arrays": _shapes(arrays),
@@ -201,6 +287,8 @@ def _note(run: StoredRun, facts: Mapping) -> str:
         f"Stored result: {facts['cpu_seconds']:.0f} CPU seconds on {facts['date']}; "
         f"remake with: {facts['command']}."
     )
+    if "seed_shift" in facts:
+        line += f" Seeds shifted by {facts['seed_shift']}."
     changed = [
         f"{name} {facts['versions'].get(name, 'none')}, now {now}"
         for name, now in run.versions().items()

@@ -82,14 +82,15 @@ def run(sweep: Sweep, size: str, folder: Path | None = None) -> xr.Dataset:
     Raises
     ------
     ValueError
-        For bad input, and if what lies in the folder is damaged, in use, or of another source.
+        For bad input, if what lies in the folder is damaged, in use, or of another source, and if
+        seeds are shifted and the folder is that of the book's results.
     FailedRuns
         If runs failed, after all others are done.
     RuntimeError
         If workers keep dying, or a cluster stops answering; OSError if the disk is full.
     """
     grid = sweep.grid(size)
-    folder = store.data_folder(folder) if folder else None
+    folder = store.output_folder(folder) if folder else None
     job = _job(sweep)
     _require_cluster(job)
     with Database(folder, sweep.name, job.outputs, job.identity) as database:
@@ -109,7 +110,8 @@ def run(sweep: Sweep, size: str, folder: Path | None = None) -> xr.Dataset:
 
 
 def progress(sweep: Sweep, size: str, folder: Path | None = None) -> Progress:
-    """What is there of a size; ValueError as :func:`run`.  May be called while it runs."""
+    """What is there of a size; may be called while it runs.  ValueError as :func:`run`; OSError
+    if the folder may not be read."""
     grid, job = sweep.grid(size), _job(sweep)
     folder = store.data_folder(folder)
     done = failed = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import joblib
 
-from grokbook import store, sweep
+from grokbook import parts, store, sweep
 from grokbook.sweep_grid import Grid, Sweep
 
 INTERRUPTED = 130
@@ -22,14 +22,18 @@ def list_sweeps() -> int:
         print(f"{one.name}: {one.about}")
         for size, grid in one.grids.items():
             print(f"  {size:<6} {_extent(grid)}, about {duration(_cost(grid))} of CPU time")
+    for part, package in _lacking().items():
+        for name in sorted({one["command"].split()[4] for one in _recorded(part)}):
+            print(f"{name}: needs {package}")
+        print(parts.needs(part, package), file=sys.stderr)
     return 0
 
 
 def show_status(name: str | None, out: str | None) -> int:
     """Print what is there of one sweep, or of all."""
     try:
-        known, folder = sweep.catalogue(), store.data_folder(out)
-        for one in [_named(name)] if name else known.values():
+        folder = store.data_folder(out)
+        for one in [_named(name)] if name else sweep.catalogue().values():
             for size in one.grids:
                 print(f"{one.name:<24} {size:<6} {_status(one, size, folder)}")
     except ValueError as error:
@@ -41,7 +45,7 @@ def run_sweep(name: str, size: str, jobs: int | None, scheduler: str | None, out
     """Run or resume one sweep; returns the exit code."""
     try:
         declared = _named(name)
-        grid, folder = declared.grid(size), store.data_folder(out)
+        grid, folder = declared.grid(size), store.output_folder(out)
         with _backend(jobs, scheduler) as workers:
             missing = grid.n_runs - sweep.progress(declared, size, folder).done
             _announce(f"{name}, {size}", grid, missing, workers)
@@ -50,6 +54,8 @@ def run_sweep(name: str, size: str, jobs: int | None, scheduler: str | None, out
         return _report(error)
     except ValueError as error:
         return _refuse(error)
+    except BrokenPipeError:  # nobody reads: the command's own end
+        raise
     except KeyboardInterrupt:
         print(f"interrupted: {name}: {_KEPT}", file=sys.stderr)
         return INTERRUPTED
@@ -75,8 +81,16 @@ def duration(seconds: float) -> str:
 def _named(name) -> Sweep:
     known = sweep.catalogue()
     if name not in known:
-        raise ValueError(f"no sweep {name!r}; there are: {', '.join(sorted(known))}")
+        raise ValueError(parts.unknown("sweep", name, known, _lacking()))
     return known[name]
+
+
+def _lacking() -> dict[str, str]:
+    return parts.declared("sweeps")[1]
+
+
+def _recorded(part):
+    return store.recorded(part, "sweep").values()
 
 
 @contextmanager
@@ -115,7 +129,7 @@ def _cost(grid: Grid) -> float:
 def _status(one: Sweep, size: str, folder: Path) -> str:
     try:
         found = sweep.progress(one, size, folder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return str(error)
     stored = "stored" if found.stored else "not stored"
     failed = f", {found.failed:,} failed" if found.failed else ""

@@ -1,13 +1,15 @@
 """Where the runs of a sweep are kept while it goes on: one SQLite file, one writer.
 
 Each run is committed as it arrives, so that a sweep that is killed loses only what was under way.
-The file holds every size of its sweep, and belongs to one state of the source and of the versions.
+The file holds every size of its sweep, and belongs to one state of the source and of the versions
+and to one shift of the seeds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +40,14 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell, number) DO U
     session = excluded.session, elapsed = excluded.elapsed, checksum = excluded.checksum
 WHERE runs.result IS NULL
 """
-_NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+# Of the place and not of the file: no space, no permission.
+_PLACE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+)
 
 
 def path(folder: Path, name: str) -> Path:
@@ -71,6 +80,7 @@ class Database:
     def __init__(self, folder, name, outputs: Sequence[str], identity: Mapping, *, read_only=False):
         self.path = path(folder, name) if folder else None
         self._name, self._n_outputs = name, len(outputs)
+        self._use = "read" if read_only else "written"
         self._lock = None
         if self.path and not read_only:
             self._lock = _locked(self.path)
@@ -99,8 +109,7 @@ class Database:
 
     def _open(self, read_only):
         if read_only:
-            target = f"{self.path.resolve().as_uri()}?mode=ro"
-            self._connection = sqlite3.connect(target, uri=True, timeout=30)
+            self._connection = self._reading()
         else:
             self._connection = sqlite3.connect(self.path or ":memory:", timeout=30)
         (answer,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -116,6 +125,18 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_TABLES)
+
+    def _reading(self):
+        """A connection that only reads, if need be where nothing can be written.
+
+        Readers keep a file beside a write-ahead log.  Without it SQLite reads a database that it
+        may take for unchanging, which is so where a log is empty.
+        """
+        target = f"{self.path.resolve().as_uri()}?mode=ro"
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if not os.access(self.path.parent, os.W_OK) and not (log.exists() and log.stat().st_size):
+            target += "&immutable=1"
+        return sqlite3.connect(target, uri=True, timeout=30)
 
     def _claim(self, wanted, read_only):
         """Write the identity into a new file, compare it with that of an old one."""
@@ -143,8 +164,8 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_SPACE:
-                raise OSError(f"{self._shown}: cannot be written: {error}") from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _PLACE:
+                raise OSError(f"{self._shown}: cannot be {self._use}: {error}") from error
             raise self._damaged(error) from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise self._damaged(error) from error

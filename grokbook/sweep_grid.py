@@ -7,19 +7,16 @@ The sweeps of a part are declared in the ``sweeps`` module of its subject packag
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import itertools
 import json
 import math
-import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-import grokbook
-from grokbook import randomness, source, validate
+from grokbook import parts, randomness, validate
 
 SIZES = ("small", "book", "paper")
 
@@ -194,16 +191,8 @@ def run_seed(cell: Cell, number: int) -> int:
 
 
 def catalogue() -> dict[str, Sweep]:
-    """The sweeps that the subject packages declare, by name."""
-    found: dict[str, Sweep] = {}
-    for package in pkgutil.iter_modules(grokbook.__path__):
-        name = f"grokbook.{package.name}.sweeps"
-        if package.ispkg and source.module_path(name):
-            for sweep in importlib.import_module(name).SWEEPS:
-                if sweep.name in found:
-                    raise ValueError(f"sweep {sweep.name!r}: declared twice, names must be unique")
-                found[sweep.name] = sweep
-    return found
+    """The sweeps that the subject packages declare, by name; those that can be imported."""
+    return parts.declared("sweeps")[0]
 
 
 def _require_arguments(function, axes):

@@ -56,7 +56,7 @@ def _reached(tree: ast.Module, name: str) -> tuple[list[str], list[str]]:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 imports.append(ast.unparse(statement))
             else:
-                definitions.append(ast.dump(_without_docstrings(statement)))
+                definitions.append(source.syntax(statement))
                 waiting |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
     return sorted(definitions), sorted(imports)
 
@@ -75,10 +75,3 @@ def _bound(statement: ast.stmt) -> set[str]:
         if not isinstance(node, _COMPREHENSIONS):
             waiting += ast.iter_child_nodes(node)
     return names
-
-
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return tree

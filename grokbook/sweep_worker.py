@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from threadpoolctl import ThreadpoolController
 
-from grokbook import source, sweep_grid, sweep_source
+from grokbook import randomness, source, sweep_grid, sweep_source
 from grokbook.store import RECORDED_PACKAGES
 
 # Two or more folders before a file's name.
@@ -45,9 +45,13 @@ class Job(NamedTuple):
     identity: Mapping
 
 
-@cache
 def identity(function: Callable, packages: tuple[str, ...]) -> dict:
-    """What must be the same wherever the runs of one sweep are made: source and versions."""
+    """What must be the same wherever runs of one sweep are made: source, versions, seed shift."""
+    return {**_source_and_versions(function, packages), "seed_shift": randomness.shift()}
+
+
+@cache
+def _source_and_versions(function, packages):
     names = (*RECORDED_PACKAGES, *packages)
     return {
         "function": f"{function.__module__}.{function.__qualname__}",

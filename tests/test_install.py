@@ -232,12 +232,78 @@ def test_an_environment_is_whole_only_at_its_own_place_and_version(tmp_path, mon
         return Failed
 
     monkeypatch.setattr(install.subprocess, "run", run)
+    (tmp_path / install.STAMP).touch()
     (tmp_path / "pyvenv.cfg").write_text(
         f"version = 3.11.7\ncommand = python -m venv {tmp_path}-old\n"
     )
     with pytest.raises(install.InstallError, match=r"making \.venv failed: no space left"):
         install.make_environment(str(tmp_path), (3, 11, 7))
     assert made == [str(tmp_path)]
+
+
+def refused(root):
+    """The line with which an installation is refused, before it does anything."""
+    with pytest.raises(install.InstallError) as error:
+        install.install(str(root), tuple(sys.version_info[:3]))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder with a lock and real environments, in which pip is broken from the first step on."""
+    (tmp_path / "requirements.lock").write_text("torch==2.0\n")
+    (tmp_path / "pyproject.toml").write_text("")
+
+    def run(self, what, *args):
+        raise install.InstallError("stopped")
+
+    def venv(command, **_):
+        Path(command[-1], "bin").mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(install.subprocess, "run", venv)
+    monkeypatch.setattr(install, "choose_torch", lambda *args: [])
+    monkeypatch.setattr(install.Pip, "run", run)
+    return tmp_path
+
+
+def test_an_environment_of_somebody_else_is_left_alone(locked, monkeypatch):
+    monkeypatch.undo()
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "venv", "--quiet", "--offline", "--python", sys.executable, locked / ".venv"]
+    subprocess.run(command, check=True)
+    (locked / ".venv" / "notes.txt").write_text("x")
+    before = sorted(locked.rglob("*"))
+    assert ".venv was not made by this installer and is left alone" in refused(locked)
+    assert sorted(locked.rglob("*")) == before
+
+
+def test_a_link_and_a_file_in_its_place_are_left_alone(locked):
+    (locked / "elsewhere").mkdir()
+    (locked / "elsewhere" / install.STAMP).touch()
+    (locked / ".venv").symlink_to(locked / "elsewhere")
+    assert "is a link to" in refused(locked)
+    assert [path.name for path in (locked / "elsewhere").iterdir()] == [install.STAMP]
+    (locked / ".venv").unlink()
+    (locked / ".venv").touch()
+    assert "left alone" in refused(locked)
+
+
+def test_half_an_environment_of_ours_and_one_from_another_place_are_made_anew(locked):
+    venv = locked / ".venv"
+    venv.mkdir()  # empty: nothing to lose
+    assert refused(locked) == "stopped"
+    assert (venv / install.MARKER).is_file()
+    (venv / "half.txt").touch()
+    (venv / "link").symlink_to(locked)
+    assert refused(locked) == "stopped"
+    assert not (venv / "half.txt").exists()
+    assert (locked / "requirements.lock").is_file()  # behind the link
+    # One that an older installer finished, before there was a marker.
+    (venv / install.MARKER).unlink()
+    (venv / install.STAMP).write_text("another place")
+    assert refused(locked) == refused(locked) == "stopped"
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_stored_sweeps_have_their_rows():
     found = sweeps.norm_controls([1], n_steps=30, keep=[0, 30])
     assert found["arm"].tolist() == list(sweeps.NORM_ARMS)
     assert found["norms"].shape == (4, 2, 2)
-    found = sweeps.pruned_at_initialisation([1], more_random=[2], n_steps=2)
+    found = sweeps.pruned_at_initialisation([1], more_random=1, n_steps=2)
     assert found["seed"].tolist() == [1] * 5 + [2]
 
 

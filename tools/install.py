@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST, LOCKED_FOR, NEWEST = (3, 11), (3, 11), (3, 13)
+# In .venv: written before all else and never removed; written last, and removed first.
+MARKER, STAMP = ".grokbook-environment", ".grokbook-installed"
 CUDA_NAME = re.compile(r"nvidia|triton|cuda", re.IGNORECASE)
 NO_NETWORK = re.compile(
     r"NewConnectionError|ConnectTimeout|NameResolutionError|ProxyError|Read timed out"
@@ -187,8 +190,46 @@ def choose_torch(pip, version, cpu_index, constraints):
     return ["-c", constraints, wanted]
 
 
+def require_ours(venv):
+    """Raise unless .venv may be made anew: it is not there, empty, or this installer made it."""
+    if os.path.islink(venv):
+        raise InstallError(
+            f".venv is a link to {os.readlink(venv)}, which is left alone; remove it and repeat"
+        )
+    if not os.path.lexists(venv) or (os.path.isdir(venv) and not os.listdir(venv)):
+        return
+    if not any(os.path.isfile(os.path.join(venv, name)) for name in (MARKER, STAMP)):
+        raise InstallError(
+            ".venv was not made by this installer and is left alone; move or remove it and repeat, "
+            "or use it: pip install -r requirements.lock, then pip install --no-deps -e ."
+        )
+
+
+def mark(venv):
+    """Say in .venv that it is ours, before all else: also half an environment can be mended."""
+    os.makedirs(venv, exist_ok=True)
+    with open(os.path.join(venv, MARKER), "w", encoding="utf-8") as file:
+        file.write("Made by tools/install.py, which may delete all that is in here.\n")
+
+
+def clear(venv):
+    """Empty an environment of ours, all but its mark."""
+    for entry in os.scandir(venv):
+        if entry.name == MARKER:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.remove(entry.path)
+
+
 def make_environment(venv, version):
     """Make .venv unless it is whole: right Python, this very place, a working pip."""
+    require_ours(venv)
+    try:
+        mark(venv)
+    except OSError as error:
+        raise InstallError(f".venv cannot be written: {error}") from error
     python = os.path.join(venv, "bin", "python")
     try:
         with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as file:
@@ -204,9 +245,11 @@ def make_environment(venv, version):
         whole = False
     if not whole:
         say("making .venv with Python {}.{}.{}".format(*version[:3]))
-        done = subprocess.run(
-            [sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True
-        )
+        try:
+            clear(venv)
+        except OSError as error:
+            raise InstallError(f"making .venv failed: {error}") from error
+        done = subprocess.run([sys.executable, "-m", "venv", venv], capture_output=True, text=True)
         if done.returncode != 0:
             raise InstallError(
                 "making .venv failed: " + " ".join((done.stdout + done.stderr).split()[-40:])
@@ -217,7 +260,7 @@ def make_environment(venv, version):
 def install(root, version):
     """Bring .venv up to date; the stamp is written last, so half an install is none."""
     venv = os.path.join(root, ".venv")
-    stamp = os.path.join(venv, ".grokbook-installed")
+    stamp = os.path.join(venv, STAMP)
     wanted = key(root, version)
     python = os.path.join(venv, "bin", "python")
     if os.path.exists(stamp) and os.path.exists(python):

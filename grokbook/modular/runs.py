@@ -150,14 +150,16 @@ RUNS = (
     _stored(
         name="modular-decay-sweep",
         function=decay.sweep,
-        parameters={"cells": [[rate, one] for rate in RATES for one in DECAYS]} | SMALL,
+        parameters={"cells": [[rate, one] for rate in RATES for one in DECAYS]}
+        | {"seed": 0}
+        | SMALL,
         about="addition modulo 59: fifteen pairs of learning rate and weight decay",
         cpu_seconds=120,
     ),
     _stored(
         name="modular-decay-large",
         function=decay.sweep,
-        parameters={"cells": PAPER_CELLS} | PAPER,
+        parameters={"cells": PAPER_CELLS, "seed": 0} | PAPER,
         about="addition modulo 113 with weight decay 3, 8 and 16",
         cpu_seconds=90,
     ),

@@ -169,16 +169,16 @@ def add_criteria(
 
 
 def pruned_at_initialisation(
-    seeds: Sequence[int], *, more_random: Sequence[int], n_steps: int
+    seeds: Sequence[int], *, more_random: int, n_steps: int
 ) -> dict[str, np.ndarray]:
-    """All criteria for ``seeds``, random masks for ``more_random`` too, quick setting, for a store.
+    """All criteria for ``seeds``; random masks for as many seeds more, those after the largest.
 
-    A run ends 100 steps after it has generalised.
+    In the quick setting, for a store.  A run ends 100 steps after it has generalised.
     """
     table = Table(n_steps)
     for seed in seeds:
         add_criteria(table, TicketSetting(), seed, n_steps)
-    for seed in more_random:
+    for seed in range(max(seeds) + 1, max(seeds) + 1 + more_random):
         add_criteria(table, TicketSetting(), seed, n_steps, ["random"])
     return table.arrays()
 

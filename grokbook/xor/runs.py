@@ -16,14 +16,13 @@ N_NEURONS = 100
 
 
 def small_step(
-    n_runs: int, step: Sequence[int], histogram_step: Sequence[int]
+    seeds: Sequence[int], step: Sequence[int], histogram_step: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Runs with alpha = 1e-16 (XC Figs. 1 right and 4), by the linear loss.
 
     Parameters
     ----------
-    n_runs : int
-        Seeds 0 to n_runs - 1.
+    seeds : sequence of int
     step : sequence of int
         Recorded steps.
     histogram_step : sequence of int
@@ -32,14 +31,14 @@ def small_step(
     Returns
     -------
     dict
-        ``step``; ``train_accuracy``, ``test_accuracy`` (n_runs, n_steps); ``projection``
-        (n_runs, n_histogram_steps, 2, 100): <w_j, mu_1> and <w_j, mu_2> of the first positive
+        ``step``; ``train_accuracy``, ``test_accuracy`` (n_seeds, n_steps); ``projection``
+        (n_seeds, n_histogram_steps, 2, 100): <w_j, mu_1> and <w_j, mu_2> of the first positive
         neurons of each run, in units of alpha.
     """
     setting = XorSetting(step_size=SMALL_STEP)
     kept = np.searchsorted(step, histogram_step)
     train, test, projection = [], [], []
-    for seed in range(n_runs):
+    for seed in seeds:
         run = simulate.descend(setting, step, seed, loss="linear")
         train.append(run.train_correct.mean(axis=1))
         test.append(run.test_correct.mean(axis=1))
@@ -53,18 +52,18 @@ def small_step(
     }
 
 
-def full_vectors(n_runs: int, step: Sequence[int]) -> dict[str, np.ndarray]:
+def full_vectors(seeds: Sequence[int], step: Sequence[int]) -> dict[str, np.ndarray]:
     """The paper's experiment with alpha = 1e-12, trained on vectors of 40,000 entries.
 
     Returns
     -------
     dict
-        ``step``; ``train_accuracy``, ``test_accuracy`` (n_runs, n_steps); ``alignment_ratio``
-        (n_runs, n_steps): mean size of <w_j, mu_1> over that of <w_j, mu_2>, positive neurons.
+        ``step``; ``train_accuracy``, ``test_accuracy`` (n_seeds, n_steps); ``alignment_ratio``
+        (n_seeds, n_steps): mean size of <w_j, mu_1> over that of <w_j, mu_2>, positive neurons.
     """
     setting = XorSetting()
     train, test, ratio = [], [], []
-    for seed in range(n_runs):
+    for seed in seeds:
         run = simulate.descend_directly(setting, step, seed)
         train.append(run.train_correct.mean(axis=1))
         test.append(run.test_correct.mean(axis=1))
@@ -78,19 +77,21 @@ def full_vectors(n_runs: int, step: Sequence[int]) -> dict[str, np.ndarray]:
     }
 
 
-def init_ratios(n_runs: int, ratios: Sequence[float], last: Sequence[int]) -> dict[str, np.ndarray]:
+def init_ratios(
+    seeds: Sequence[int], ratios: Sequence[float], last: Sequence[int]
+) -> dict[str, np.ndarray]:
     """Runs at several initial scales omega / alpha, each to its own last step.
 
     Returns
     -------
     dict
-        For each ratio r: ``step_r``; ``train_accuracy_r``, ``test_accuracy_r`` (n_runs, n_steps).
+        For each ratio r: ``step_r``; ``train_accuracy_r``, ``test_accuracy_r`` (n_seeds, n_steps).
     """
     found = {}
     for ratio, end in zip(ratios, last, strict=True):
         setting = XorSetting(step_size=1e-12, init_std=1e-12 * ratio)
         step = [one for one in RECORDED if one <= end]
-        runs = [simulate.descend(setting, step, seed, loss="linear") for seed in range(n_runs)]
+        runs = [simulate.descend(setting, step, seed, loss="linear") for seed in seeds]
         curves = simulate.curves(runs)
         found[f"step_{ratio:g}"] = curves.step
         found[f"train_accuracy_{ratio:g}"] = curves.train_accuracy
@@ -106,7 +107,7 @@ RUNS = (
         name="xor-small-step",
         function=small_step,
         parameters={
-            "n_runs": 100,
+            "seeds": list(range(100)),
             "step": RECORDED,
             "histogram_step": [0, 100, 1000, 3162],
         },
@@ -116,7 +117,7 @@ RUNS = (
     StoredRun(
         name="xor-full-vectors",
         function=full_vectors,
-        parameters={"n_runs": 24, "step": [0, 1, 2, 5]},
+        parameters={"seeds": list(range(24)), "step": [0, 1, 2, 5]},
         about="XC, the paper's experiment on vectors of 40,000 entries, 24 runs",
         cpu_seconds=300,
     ),
@@ -124,7 +125,7 @@ RUNS = (
         name="xor-init-ratio",
         function=init_ratios,
         parameters={
-            "n_runs": 40,
+            "seeds": list(range(40)),
             "ratios": [0.001, 0.01, 0.1, 0.3, 1, 3],
             "last": [100, 100, 126, 251, 794, 2512],
         },
