@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from grokbook.modular import loss
+from grokbook.modular.targets import ScaledMeanSquare
 
 CASES = {
     "softmax": loss.CrossEntropy("float64"),
@@ -114,6 +115,122 @@ def test_complement_survives_a_hopeless_sample():
     terms = loss.CrossEntropy(complement=True).terms(logits, torch.zeros(1, dtype=torch.long))
     assert float(terms.value) == 200
     assert terms.gradient.tolist() == [[-1.0, 1.0]]
+
+
+FORMATS = ("float16", "bfloat16", "float32", "float64")
+KINDS = {
+    "softmax": loss.CrossEntropy,
+    "stablemax": loss.StableMaxCrossEntropy,
+    "mean square": loss.MeanSquare,
+    "scaled mean square": lambda dtype: ScaledMeanSquare(2.0, dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_zero_logits_autograd_has_the_derivative_of_the_loss(kind, dtype):
+    """StableMax has a kink in its second derivative at 0, none in its first: slope 1."""
+    logits = torch.zeros(1, 3, dtype=loss.DTYPES[dtype], requires_grad=True)
+    label = torch.tensor([0])
+    KINDS[kind](dtype)(logits, label).backward()
+    right = {"softmax": -2 / 3, "stablemax": -2 / 3, "mean square": -2 / 3}.get(kind, -1 / 3)
+    wrong = {"softmax": 1 / 3, "stablemax": 1 / 3}.get(kind, 0.0)
+    tolerance = 4 * torch.finfo(logits.dtype).eps
+    wanted = torch.tensor([[right, wrong, wrong]], dtype=torch.float64)
+    torch.testing.assert_close(logits.grad.double(), wanted, rtol=0, atol=tolerance)
+    closed = KINDS[kind](dtype).terms(logits.detach(), label).gradient
+    torch.testing.assert_close(closed.double(), wanted, rtol=0, atol=tolerance)
+
+
+def test_stablemax_itself_has_its_slope_at_zero():
+    logits = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    for probability in (lambda z: loss.stablemax(z)[0], lambda z: loss.log_stablemax(z)[0].exp()):
+        (slope,) = torch.autograd.grad(probability(logits), logits)
+        assert torch.allclose(slope, torch.tensor([2 / 9, -1 / 9, -1 / 9], dtype=torch.float64))
+
+
+def test_a_zero_head_learns_with_stablemax():
+    head = torch.nn.Linear(4, 3, bias=False).double()
+    torch.nn.init.zeros_(head.weight)
+    inputs, labels = torch.eye(4, dtype=torch.float64)[:3], torch.arange(3)
+    optimizer = torch.optim.SGD(head.parameters(), lr=1.0)
+    for _ in range(50):
+        optimizer.zero_grad()
+        value = loss.StableMaxCrossEntropy()(head(inputs), labels)
+        value.backward()
+        optimizer.step()
+    assert float(value.detach()) < 0.5 < math.log(3)
+
+
+OFF = {  # logits 1, 0 and a class that is switched off; label 0
+    "softmax": (loss.CrossEntropy, math.log(1 + math.exp(-1))),
+    "complement": (lambda d: loss.CrossEntropy(d, complement=True), math.log(1 + math.exp(-1))),
+    "temperature": (
+        lambda d: loss.CrossEntropy(d, temperature=0.5),
+        math.log(1 + math.exp(-2)),
+    ),
+    "stablemax": (loss.StableMaxCrossEntropy, math.log(1.5)),
+    "stablemax complement": (
+        lambda d: loss.StableMaxCrossEntropy(d, complement=True),
+        math.log(1.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("kind", OFF)
+def test_a_class_that_is_switched_off_counts_for_nothing(kind, dtype):
+    make, expected = OFF[kind]
+    criterion, label = make(dtype), torch.tensor([0])
+    logits = torch.tensor([[1.0, 0.0, -math.inf]], dtype=loss.DTYPES[dtype], requires_grad=True)
+    value = criterion(logits, label)
+    (slope,) = torch.autograd.grad(value, logits)
+    terms = criterion.terms(logits.detach(), label)
+    two = criterion.terms(logits.detach()[:, :2], label)
+    tolerance = 4 * torch.finfo(logits.dtype).eps
+    assert float(value.detach()) == pytest.approx(expected, abs=tolerance)
+    assert float(terms.value) == pytest.approx(expected, abs=tolerance)
+    for gradient in (slope, terms.gradient):
+        torch.testing.assert_close(gradient[:, :2], two.gradient, rtol=0, atol=tolerance)
+        assert gradient[0, 2] == 0
+    assert bool(terms.collapsed) is bool(two.collapsed) is False
+
+
+def test_stablemax_of_a_class_that_is_switched_off():
+    logits = torch.tensor([1.0, 0.0, -math.inf], dtype=torch.float64)
+    assert torch.allclose(loss.stablemax(logits), torch.tensor([2 / 3, 1 / 3, 0]).double())
+    assert loss.log_stablemax(logits)[2] == -math.inf
+
+
+EVERY = {
+    "softmax": loss.CrossEntropy(),
+    "complement": loss.CrossEntropy(complement=True),
+    "smoothing": loss.CrossEntropy(label_smoothing=0.1),
+    "stablemax": loss.StableMaxCrossEntropy(),
+    "mean square": loss.MeanSquare(),
+    "scaled mean square": ScaledMeanSquare(2.0),
+}
+
+
+@pytest.mark.parametrize("kind", EVERY)
+@pytest.mark.parametrize(
+    ("logits", "labels", "message"),
+    [
+        (torch.zeros(7, 7, 7), torch.zeros(7, 7, dtype=torch.long), r"\(7, 7, 7\), \(7, 7\): must"),
+        (torch.zeros(7), torch.tensor(0), "must be"),
+        (torch.zeros(4, 3), torch.zeros(3, dtype=torch.long), r"\(4, 3\), \(3,\): must be"),
+        (torch.zeros(4, 3), torch.zeros(4, 1, dtype=torch.long), "must be"),
+        (torch.zeros(4, 3), torch.zeros(4, 3), "must be"),
+        (torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), "n_samples > 0"),
+        (torch.zeros(2, 3), torch.zeros(2), "dtype torch.float32: must be torch.int64"),
+        (torch.zeros(2, 3), torch.tensor([0, 3]), r"labels = 0\.\.3: must be classes in 0\.\.2"),
+        (torch.zeros(2, 3), torch.tensor([-100, 1]), r"labels = -100\.\.1"),
+    ],
+)
+def test_other_shapes_and_labels_are_refused(kind, logits, labels, message):
+    for call in (EVERY[kind], EVERY[kind].terms):
+        with pytest.raises(ValueError, match=message):
+            call(logits, labels)
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def split(data: Dataset, train_fraction: float, seed: int = 0) -> tuple[Dataset,
     Parameters
     ----------
     train_fraction : float
-        In (0, 1); int(train_fraction * n_samples) samples are for training (NS: 0.4).
+        In (0, 1); train_fraction * n_samples of them, rounded down, are for training (NS: 0.4).
     seed : int
         Seed of the permutation.
 
@@ -174,7 +174,8 @@ def split(data: Dataset, train_fraction: float, seed: int = 0) -> tuple[Dataset,
         If the fraction is outside (0, 1) or leaves one of the two sets empty.
     """
     validate.number("train_fraction", train_fraction, above=0, below=1)
-    n_train = int(train_fraction * len(data))
+    # A product that is whole but for rounding is whole.
+    n_train = int(train_fraction * len(data) + 1e-6)
     if n_train in (0, len(data)):
         raise ValueError(f"train_fraction = {train_fraction}: must leave samples in both sets")
     order = torch.from_numpy(randomness.generator(seed).permutation(len(data)))

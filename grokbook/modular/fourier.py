@@ -119,11 +119,16 @@ def excluded(logits: np.ndarray, frequencies) -> np.ndarray:
 
 
 def key_frequencies(logits: np.ndarray, share: float = 0.95) -> list[int]:
-    """The fewest frequencies that hold ``share`` of the power in cos(2 pi k (a + b - c) / p)."""
+    """The fewest frequencies that hold ``share`` of the power in cos(2 pi k (a + b - c) / p).
+
+    Of waves that are equal up to rounding those of low frequency come first.
+    """
     validate.number("share", share, above=0, at_most=1)
     square = coefficients(logits) ** 2
-    order = np.argsort(square)[::-1]
-    needed = np.searchsorted(np.cumsum(square[order]) / square.sum(), share) + 1
+    # In units of the largest and to nine digits: rounding does not decide between equals.
+    order = np.argsort(-np.round(square / square.max(), 9), kind="stable")
+    held = np.cumsum(square[order]) / square.sum()
+    needed = np.searchsorted(held, share - 1e-9) + 1
     return sorted(int(k) + 1 for k in order[:needed])
 
 

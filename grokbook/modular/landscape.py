@@ -55,7 +55,8 @@ class Plane:
     ----------
     origin : (n_weights,) array
     axes : (2, n_weights) array
-        Orthonormal; the paths' points have a non-negative mean along each.
+        Orthonormal.  Along each the first of the paths' points that is at least half as far out
+        as the furthest lies on the positive side.
     explained : (2,) array
         Share of the paths' variance along each axis; at most 1 together.
     """
@@ -91,7 +92,7 @@ def principal_plane(paths: Sequence[np.ndarray], *, origin: np.ndarray | None = 
     ------
     ValueError
         If there is no path, the paths differ in their number of weights, a weight is not finite,
-        or the points span no plane.
+        the points span no plane, or their components are equal and so have no direction.
     """
     if not len(paths):
         raise ValueError("paths = []: must hold at least one path")
@@ -104,9 +105,13 @@ def principal_plane(paths: Sequence[np.ndarray], *, origin: np.ndarray | None = 
     value, vector = np.linalg.eigh(centred @ centred.T)
     if len(value) < 2 or value[-2] <= 1e-12 * value[-1]:
         raise ValueError(f"paths: their {len(points)} points must span a plane")
+    if np.any(value[-2:] - np.append(0, value)[-3:-1] <= 1e-9 * value[-2:]):
+        raise ValueError("paths: their principal components must differ in variance")
     axes = (vector[:, [-1, -2]] / np.sqrt(value[[-1, -2]])).T @ centred
-    # The sign of an eigenvector is arbitrary: let the points lie on the positive side.
-    axes *= np.where(centred.sum(axis=0) @ axes.T < 0, -1, 1)[:, None]
+    # The sign of an eigenvector is arbitrary, and the mean of centred points is rounding.
+    place = centred @ axes.T
+    first = np.argmax(np.abs(place) >= np.abs(place).max(axis=0) / 2, axis=0)
+    axes *= np.sign(place[first, [0, 1]])[:, None]
     return Plane(np.asarray(origin, dtype=float), axes, value[[-1, -2]] / value.clip(0).sum())
 
 

@@ -1,7 +1,9 @@
 """Losses: value and gradient of each sample in closed form, and what floating point does to them.
 
-A loss is an ``nn.Module``: called on logits and labels it returns the mean, for autograd and any
-torch optimiser.  ``terms`` returns the same in closed form, with the bookkeeping of collapse.
+A loss is an ``nn.Module``: called on logits (n_samples, n_classes) and labels (n_samples,) it
+returns the mean, for autograd and any torch optimiser.  ``terms`` returns the same in closed form,
+with the bookkeeping of collapse.  Other shapes, labels that are no classes and empty batches are
+refused with ValueError; a logit of -inf is a class that is switched off.
 
 A sample has *collapsed* when the sum in the denominator equals its largest term in floating point:
 the small terms are absorbed, the loss is exactly 0, and so is the gradient of the largest logit
@@ -51,19 +53,38 @@ def stablemax(logits: torch.Tensor) -> torch.Tensor:
     ``logits`` may have any leading axes; the last one is the classes.  It equals the softmax of
     ``sign(z) log(1 + |z|)`` (NS Proposition 1).
     """
-    magnitude = _magnitude(logits)
+    above, below = _branches(logits)
+    magnitude = torch.where(logits >= 0, 1 + above, 1 / (1 + below))
     return magnitude / magnitude.sum(dim=-1, keepdim=True)
 
 
 def log_stablemax(logits: torch.Tensor) -> torch.Tensor:
     """Logarithm of :func:`stablemax`, by the softmax form; keeps small probabilities."""
-    return functional.log_softmax(torch.sign(logits) * torch.log1p(logits.abs()), dim=-1)
+    above, below = _branches(logits)
+    squeezed = torch.where(logits >= 0, torch.log1p(above), -torch.log1p(below))
+    return functional.log_softmax(squeezed, dim=-1)
 
 
-def _magnitude(logits: torch.Tensor) -> torch.Tensor:
-    # Both branches stay finite, so that autograd meets no 0 * inf.
-    grown = 1 + logits.abs()
-    return torch.where(logits >= 0, grown, 1 / grown)
+def _branches(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """|z| where z >= 0 and where z < 0, and 0 elsewhere, so that autograd meets no 0 * inf.
+
+    Not by ``abs`` and ``sign``: their derivative at 0 is 0, and that of StableMax is 1.
+    """
+    return logits.clamp_min(0), (-logits).clamp_min(0)
+
+
+def _check(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    """Refuse what the convention of shapes does not cover; see the module's docstring."""
+    shapes = f"logits, labels have shapes {tuple(logits.shape)}, {tuple(labels.shape)}"
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
+        raise ValueError(
+            f"{shapes}: must be (n_samples, n_classes) and (n_samples,), n_samples > 0"
+        )
+    if labels.dtype != torch.int64:
+        raise ValueError(f"labels has dtype {labels.dtype}: must be torch.int64")
+    low, high = (int(one) for one in torch.aminmax(labels))
+    if low < 0 or high >= logits.shape[1]:
+        raise ValueError(f"labels = {low}..{high}: must be classes in 0..{logits.shape[1] - 1}")
 
 
 class _Loss(nn.Module):
@@ -119,14 +140,20 @@ class CrossEntropy(_Loss):
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss in nats; a scalar tensor of the loss's dtype."""
+        _check(logits, labels)
         z = logits.to(self.dtype)
         log_p = functional.log_softmax(z / self.temperature, dim=-1)
-        right, even = functional.nll_loss(log_p, labels), -log_p.mean()
-        mixed = (1 - self.label_smoothing) * right + self.label_smoothing * even
-        return mixed + self.logit_penalty * z.square().mean()
+        value = functional.nll_loss(log_p, labels)
+        # What is switched off is left out: 0 * inf is not 0.
+        if self.label_smoothing:
+            value = (1 - self.label_smoothing) * value - self.label_smoothing * log_p.mean()
+        if self.logit_penalty:
+            value = value + self.logit_penalty * z.square().mean()
+        return value
 
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss, gradient and collapse of each sample; see :class:`Terms`."""
+        _check(logits, labels)
         z, column = logits.to(self.dtype), labels[:, None]
         scaled = z if self.temperature == 1 else z / self.temperature
         shifted = scaled - scaled.amax(dim=1, keepdim=True)
@@ -168,10 +195,12 @@ class StableMaxCrossEntropy(_Loss):
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss in nats; a scalar tensor of the loss's dtype."""
+        _check(logits, labels)
         return functional.nll_loss(log_stablemax(logits.to(self.dtype)), labels)
 
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss, gradient and collapse of each sample; see :class:`Terms`."""
+        _check(logits, labels)
         z, column = logits.to(self.dtype), labels[:, None]
         grown = z.abs().add_(1)
         weight = torch.where(z >= 0, grown, 1 / grown)
@@ -195,11 +224,13 @@ class MeanSquare(_Loss):
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss; a scalar tensor of the loss's dtype."""
+        _check(logits, labels)
         target = functional.one_hot(labels, logits.shape[-1]).to(self.dtype)
         return functional.mse_loss(logits.to(self.dtype), target)
 
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss and gradient of each sample; nothing collapses.  See :class:`Terms`."""
+        _check(logits, labels)
         error = logits.to(self.dtype, copy=True)
         error.scatter_add_(1, labels[:, None], error.new_full((len(labels), 1), -1))
         return Terms(error.square().mean(dim=1), error.mul_(2 / error.shape[1]), None)

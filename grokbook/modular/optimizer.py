@@ -16,24 +16,45 @@ def orthogonal_part(
     """Gradient without its component along the weights, g - (w.g / w.w) w (NS Eq. 12).
 
     ``rescale`` restores the norm of the raw gradient, as the authors' code does and the paper does
-    not say.  A tensor of zero weights has no direction to remove and keeps its gradient.
+    not say; what is left of a gradient along the weights is rounding and is zero then.  A tensor of
+    zero weights has no direction to remove and keeps its gradient.  16-bit tensors are projected in
+    float32; the result has the gradient's shape and dtype.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
-    flat_weight, flat = weight.flatten(), gradient.flatten()
-    square = torch.dot(flat_weight, flat_weight)
+    if gradient.shape != weight.shape:
+        shapes = f"{tuple(gradient.shape)}, {tuple(weight.shape)}"
+        raise ValueError(f"gradient, weight have shapes {shapes}: must have the same")
+    wide = _wide(torch.promote_types(gradient.dtype, weight.dtype))
+    along, flat = weight.flatten().to(wide), gradient.flatten().to(wide)
+    square = torch.dot(along, along)
     if square == 0:
         return gradient.clone()
-    part = flat - (torch.dot(flat_weight, flat) / square) * flat_weight
-    norm = torch.linalg.vector_norm(part)
-    if rescale and norm > 0:
-        part = part * (torch.linalg.vector_norm(flat) / norm)
-    return part.view_as(gradient)
+    part = flat - (torch.dot(along, flat) / square) * along
+    if rescale:
+        whole, norm = torch.linalg.vector_norm(flat), torch.linalg.vector_norm(part)
+        rounding = torch.finfo(wide).eps * max(8.0, math.sqrt(flat.numel()))
+        part = part * (whole / norm) if norm > rounding * whole else torch.zeros_like(part)
+    return part.to(gradient.dtype).view_as(gradient)
+
+
+def norm_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Euclidean norm of all entries, in float32 at least: 16 bits have too little room for it."""
+    return torch.linalg.vector_norm(tensor, dtype=_wide(tensor.dtype))
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
 
 
 class OrthogonalGradient(torch.optim.Optimizer):
     """⊥Grad: hand each gradient to an optimiser without its part along the weights (NS Sec. 5.3).
 
-    The projection is per parameter tensor.  Learning-rate schedulers, ``zero_grad``, ``state_dict``
-    and closures act on the wrapped optimiser.
+    The projection is per parameter tensor.  Groups, state and defaults are those of the wrapped
+    optimiser: schedulers, new groups, copies, pickles and state dicts work as they do with it.
 
     >>> inner = torch.optim.AdamW(network.parameters(), lr=0.01)      # doctest: +SKIP
     >>> optimizer = OrthogonalGradient(inner)                          # doctest: +SKIP
@@ -55,9 +76,28 @@ class OrthogonalGradient(torch.optim.Optimizer):
     def __init__(self, inner: torch.optim.Optimizer, *, rescale: bool = True):
         if not isinstance(inner, torch.optim.Optimizer):
             raise ValueError(f"inner = {inner!r}: must be a torch optimiser")
-        self.inner, self.rescale = inner, rescale
         super().__init__(inner.param_groups, inner.defaults)
-        self.param_groups, self.state = inner.param_groups, inner.state
+        self.inner, self.rescale = inner, rescale
+        self._share()
+
+    def _share(self):
+        self.defaults, self.state = self.inner.defaults, self.inner.state
+        self.param_groups = self.inner.param_groups
+
+    def __getstate__(self) -> dict:
+        return {"inner": self.inner, "rescale": self.rescale}
+
+    def __setstate__(self, state: dict) -> None:
+        self.inner, self.rescale = state["inner"], state["rescale"]
+        self._share()
+        super().__setstate__({})
+
+    def add_param_group(self, param_group: dict) -> None:
+        """Add a group with the wrapped optimiser's defaults."""
+        if hasattr(self, "inner"):
+            self.inner.add_param_group(param_group)
+        else:  # torch's constructor takes over the groups that there are
+            super().add_param_group(param_group)
 
     def project(self) -> None:
         """Replace each gradient by its orthogonal part, in place."""
@@ -93,7 +133,7 @@ class OrthogonalGradient(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict) -> None:
         """Restore the wrapped optimiser."""
         self.inner.load_state_dict(state_dict)
-        self.param_groups, self.state = self.inner.param_groups, self.inner.state
+        self._share()
 
 
 class _Flat:
@@ -111,7 +151,7 @@ class _Flat:
 
     def start(self, weights: torch.Tensor) -> dict:
         """State before the first step, for weights of shape (n_weights,)."""
-        return {"step": 0, "start_norm": float(torch.linalg.vector_norm(weights))}
+        return {"step": 0, "start_norm": float(norm_of(weights))}
 
     def step(
         self, state: dict, weights: torch.Tensor, gradient: torch.Tensor, spans: list[slice]
@@ -125,7 +165,7 @@ class _Flat:
                 gradient[span] = part
         rate = self.learning_rate
         if self.relative:
-            rate *= float(torch.linalg.vector_norm(weights)) / state["start_norm"]
+            rate *= float(norm_of(weights)) / state["start_norm"]
         self._move(state, weights, gradient, rate)
 
 
@@ -221,8 +261,8 @@ class SGD(_Flat):
 
     def _move(self, state, weights, gradient, rate):
         if self.normalised:
-            norm = torch.linalg.vector_norm(gradient)
-            gradient.div_(norm.clamp_min(torch.finfo(gradient.dtype).tiny))
+            norm = norm_of(gradient)
+            gradient.div_(norm.clamp_min(torch.finfo(norm.dtype).tiny))
         if self.weight_decay:
             gradient.add_(weights, alpha=self.weight_decay)
         velocity = state["velocity"].mul_(self.momentum).add_(gradient)

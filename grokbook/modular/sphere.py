@@ -14,7 +14,7 @@ import torch
 
 from grokbook.curves import Curves
 from grokbook.modular import arms
-from grokbook.modular.optimizer import AdamW, orthogonal_part
+from grokbook.modular.optimizer import AdamW, norm_of, orthogonal_part
 
 
 class SphericalAdamW(AdamW):
@@ -52,9 +52,9 @@ class SphericalAdamW(AdamW):
         for span in spans:
             old = before[span]
             moved = old + orthogonal_part(weights[span] - old, old)
-            norm = torch.linalg.vector_norm(moved)
-            floor = torch.finfo(weights.dtype).tiny
-            weights[span] = moved * (torch.linalg.vector_norm(old) / norm.clamp_min(floor))
+            norm = norm_of(moved)
+            floor = torch.finfo(norm.dtype).tiny
+            weights[span] = moved * (norm_of(old) / norm.clamp_min(floor))
 
 
 def run(
@@ -73,7 +73,7 @@ def run(
     trainer.optimizer = SphericalAdamW(learning_rate)
     trainer.state = trainer.optimizer.start(trainer.weights)
     curves = trainer.run(range(0, n_steps + 1, every)).curves
-    return curves, float(torch.linalg.vector_norm(trainer.weights))
+    return curves, float(norm_of(trainer.weights))
 
 
 def sweep(

@@ -16,7 +16,7 @@ from grokbook.curves import HOLD, Curves
 from grokbook.modular.data import Dataset
 from grokbook.modular.gradient import flatten, gradient_of
 from grokbook.modular.loss import CrossEntropy
-from grokbook.modular.optimizer import SGD, AdamW
+from grokbook.modular.optimizer import SGD, AdamW, norm_of
 
 # A gradient of the logits, (n_train, n_classes), that may be edited in place before it is used.
 Edit = Callable[[int, torch.Tensor, torch.Tensor], None]
@@ -237,14 +237,15 @@ class Trainer:
         }
 
     def _geometry(self, gradient, before):
+        wide = torch.promote_types(self.weights.dtype, torch.float32)
+        here, slope = self.weights.to(wide), gradient.to(wide)
         cosines = [
-            -float(torch.cosine_similarity(self.weights[one], gradient[one], dim=0, eps=0))
+            -float(torch.cosine_similarity(here[one], slope[one], dim=0, eps=0))
             for one in self.spans.values()
         ]
         absorbed = 0.0 if before is None else float((before == self.weights).double().mean())
-        norm = float(torch.linalg.vector_norm(self.weights))
         return {
-            "weight_norm": norm,
+            "weight_norm": float(norm_of(self.weights)),
             "absorbed": absorbed,
             "zero_weight_gradient": float((gradient == 0).double().mean()),
             "alignment": np.nan_to_num(cosines),
