@@ -158,6 +158,62 @@ def test_margins_directions_and_separability_agree():
     assert seen == {True, False}
 
 
+# Hulls that pass the origin at 1e-5 of their size.
+CLOSE_DRAWS = [(24, 13263), (24, 18162), (60, 4843), (60, 5607)]
+
+
+@pytest.mark.parametrize(("n_train", "seed"), CLOSE_DRAWS)
+def test_the_smallest_margins_are_not_taken_for_failures(n_train, seed, monkeypatch):
+    """NNLS leaves their constraints at 0.99998 and worse: its rounding, not its failure."""
+    monkeypatch.delenv("GROKBOOK_SEED_SHIFT", raising=False)
+    points = simulate.draw(LogisticSetting(0.5, n_train=n_train), seed)[0]
+    size = limits.margin(points)
+    assert 0 < size < 1e-4 * np.linalg.norm(points, axis=1).mean()
+    # The hull of twice the points, or of the points turned, has the same shape.
+    assert limits.margin(2 * points) == pytest.approx(2 * size, rel=1e-8)
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal(2 * (n_train // 2,)))[0]
+    assert limits.margin(points @ turn) == pytest.approx(size, rel=1e-8)
+    assert limits.separable(points)
+    with pytest.raises(limits.SeparableError):
+        limits.minimiser(points)
+
+
+def test_a_margin_within_loose_bounds_is_refused(monkeypatch):
+    """Multipliers that are wrong by a part in a thousand leave a gap between the bounds."""
+    points = simulate.draw(LogisticSetting(0.7, n_train=40), 0)[0]
+    exact, nnls = limits.margin(points), limits.nnls
+
+    def sloppy(*arguments, **options):
+        solution, size = nnls(*arguments, **options)
+        return solution * np.linspace(1, 1.1, solution.size), size
+
+    monkeypatch.setattr(limits, "nnls", sloppy)
+    with pytest.raises(RuntimeError, match=f"between {exact:.4g}"):
+        limits.margin(points)
+
+
+@pytest.mark.parametrize(("n_train", "seed"), [(140, 7), (200, 5), (140, 0), (140, 1)])
+def test_solvers_decide_at_the_edge(n_train, seed, monkeypatch):
+    """A linear programme that only looks for a feasible direction ends undecided on the first two;
+    the Newton step of a draw may not descend any more by what rounding leaves of the value."""
+    monkeypatch.delenv("GROKBOOK_SEED_SHIFT", raising=False)
+    points = simulate.draw(LogisticSetting(0.5, n_train=n_train), seed)[0]
+    separable = limits.separable(points)
+    assert separable == (limits.margin(points) > 0)
+    if separable:
+        with pytest.raises(limits.SeparableError):
+            limits.minimiser(points)
+    else:
+        pull = np.exp(points @ limits.minimiser(points).weights)
+        assert np.linalg.norm(pull @ points) < 1e-6 * pull.sum()
+
+
+def test_a_point_at_the_origin_is_on_no_side():
+    points = [[1.0, 0.0], [0.0, 0.0]]
+    assert not limits.separable(points)
+    assert limits.margin(points) == 0
+
+
 def test_toy_geometry():
     for second, expected in ((-0.5, (0.4, -0.8)), (0.0, (0, -1)), (0.5, (0, -1))):
         weights, bias = limits.svm_direction([[-1.0], [second]])
