@@ -53,6 +53,23 @@ def test_paths_leave_out_what_is_not_connected():
         graphs.path_length(np.zeros((3, 3)))
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_measures_do_not_depend_on_the_order_of_rows_and_columns(parts):
+    """Neither on that of two components, nor on which eigenvector a routine finds."""
+    mask = np.kron(np.eye(parts), random_mask(8, 11))
+    rng = np.random.default_rng(4)
+    moved = mask[rng.permutation(len(mask))][:, rng.permutation(mask.shape[1])]
+    for measure in (
+        graphs.spectral_gap,
+        graphs.ramanujan_gap,
+        graphs.path_length,
+        graphs.clustering,
+    ):
+        assert measure(moved) == pytest.approx(measure(mask), rel=1e-10, abs=1e-7)
+    if parts == 2:
+        assert graphs.spectral_gap(mask) == pytest.approx(0, abs=1e-7)
+
+
 @pytest.mark.parametrize("bad", [np.ones(3), -np.ones((3, 3)), np.full((3, 3), np.nan)])
 def test_bad_matrices(bad):
     with pytest.raises(ValueError, match="matrix"):

@@ -6,9 +6,67 @@ import torch
 from torch.nn.utils import prune
 
 from grokbook.modular import masks
-from grokbook.modular.tickets import QUICK
+from grokbook.modular.tickets import QUICK, TicketSetting
 
 SMALL = QUICK.replace(p=11)
+
+
+class Nudged(TicketSetting):
+    """A setting whose initial weights, in float64, are off by a relative 2**-50 or less."""
+
+    def network(self, seed):
+        network = super().network(seed).double()
+        rng = torch.Generator().manual_seed(99)
+        for weight in network.parameters():
+            weight.data *= 1 + (2 * torch.rand(weight.shape, generator=rng) - 1).double() * 2**-50
+        return network
+
+
+def by_sorting(score, rate):
+    """The mask from a stable sort by falling score."""
+    order = np.argsort(-score.numpy(), kind="stable")
+    mask = torch.zeros(score.numel())
+    mask[torch.from_numpy(order[: score.numel() - round(rate * score.numel())].copy())] = 1.0
+    return mask
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.6, 0.97])
+def test_of_equal_scores_the_lowest_indices_are_kept(rate):
+    rng = torch.Generator().manual_seed(5)
+    for levels in (1, 3, 40):
+        score = torch.randint(levels, (1003,), generator=rng).float()
+        wanted = by_sorting(score, rate)
+        assert torch.equal(masks.keep_largest(score, rate), wanted)
+        signs = 1 - 2 * torch.randint(2, (1003,), generator=rng)
+        assert torch.equal(masks.magnitude(score * signs, rate), wanted)
+    assert masks.keep_largest(torch.zeros(5), 0.6).tolist() == [1, 1, 0, 0, 0]
+    both = masks.magnitude(torch.ones(10), 0.6, {"a": slice(0, 5), "b": slice(5, 10)})
+    assert both.tolist() == [1, 1, 0, 0, 0] * 2
+
+
+def test_a_tiny_share_of_few_scores_may_keep_none():
+    assert masks.keep_largest(torch.ones(1), 0.9).tolist() == [0.0]
+    with pytest.raises(ValueError, match="n_kept = 4: must be from 0 to 3"):
+        masks.largest(torch.ones(3), 4)
+
+
+def test_rounding_moves_only_scores_that_tie_within_it():
+    rng = torch.Generator().manual_seed(6)
+    score = torch.randn(5000, generator=rng).double()
+    score[::7] = score[0]  # among them the level at which the mask is cut
+    rate = float((score < score[0]).double().mean()) + 0.05
+    nudge = 1 + (2 * torch.rand(5000, generator=rng).double() - 1) * 2**-50
+    changed = masks.keep_largest(score, rate) != masks.keep_largest(score * nudge, rate)
+    assert changed.any()
+    assert torch.all(score[changed] == score[0])
+
+
+@pytest.mark.parametrize("criterion", sorted(masks.CRITERIA))
+def test_rounding_of_the_weights_does_not_choose_the_mask(criterion):
+    for seed in range(3):
+        wanted = masks.at_initialisation(criterion, SMALL, seed, 0.6)
+        nudged = masks.at_initialisation(criterion, Nudged(p=11), seed, 0.6)
+        assert torch.equal(nudged, wanted)
 
 
 def test_magnitude_is_torchs_global_pruning():

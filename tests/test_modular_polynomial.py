@@ -56,6 +56,15 @@ def test_training_is_that_of_torch(share):
     assert torch.all(run.weights[mask == 0] == 0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_of_the_learning_rate_leaves_the_losses(seed):
+    runs = [polynomial.train(seed, [0, 40], learning_rate=1e-2 * (1 + k * 2**-50)) for k in (0, 1)]
+    for name in ("train_loss", "test_loss"):
+        values = [getattr(run, name) for run in runs]
+        np.testing.assert_allclose(*values, rtol=1e-4)
+    assert runs[0].train_loss[1] < 0.1 * runs[0].train_loss[0]
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match=r"mask has shape \(3,\)"):
         polynomial.train(0, [0, 1], mask=torch.ones(3))

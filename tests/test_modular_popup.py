@@ -21,6 +21,22 @@ def test_popped_keeps_the_largest_sizes_of_each_matrix():
         popped(scores, 0.0, [slice(0, 8)])
 
 
+def test_of_equal_scores_the_lowest_indices_are_used():
+    scores = torch.tensor([1.0, -1, 1, -1, 1, 2, -2, 2, 2, -2])
+    mask = popped(scores, 0.4, [slice(0, 5), slice(5, 10)])
+    assert mask.tolist() == [1, 1, 0, 0, 0] * 2
+    assert popped(torch.zeros(4), 0.01, [slice(0, 4)]).tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_does_not_choose_what_is_used(seed):
+    nudged = SMALL.replace(learning_rate=SMALL.learning_rate * (1 + 2**-50))
+    runs = [edge_popup(one, seed, one.initial(seed), range(61)) for one in (SMALL, nudged)]
+    assert torch.equal(*(run.last != 0 for run in runs))
+    assert runs[0].t_mem < 60
+    assert runs[1].t_mem == pytest.approx(runs[0].t_mem, abs=1)
+
+
 def test_initial_scores_are_bounded_by_the_columns():
     scores, spans = initial_scores(SMALL, 0), SMALL.spans()
     for name, weight in SMALL.network(0).named_parameters():

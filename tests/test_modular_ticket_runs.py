@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from grokbook import store
+from grokbook.curves import LEVEL, crossing_time
 from grokbook.modular import masks, popup_arm, ticket_runs
 from grokbook.modular import ticket_sweeps as sweeps
 from grokbook.modular.path import follow
@@ -27,6 +29,27 @@ def test_the_papers_configuration():
     kept = store.load("tickets-paper")
     assert kept["test_accuracy"].shape == (3, kept["step"].size)
     same_start(kept, kept["train_accuracy"][0], follow(PAPER.trainer(0), range(61)), 60)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_leaves_the_times_of_a_ticket(seed):
+    """Learning rate off by 2**-50 and initial weights by a float32 rounding; the stored mask."""
+    kept, n_weights = store.load("tickets-paper"), PAPER.initial(0).numel()
+    mask = torch.from_numpy(np.unpackbits(kept["mask"][seed])[:n_weights].astype(np.float32))
+    rng = torch.Generator().manual_seed(seed)
+    nudge = 1 + (torch.randint(3, (n_weights,), generator=rng) - 1) * 2.0**-23
+    nudged = PAPER.replace(learning_rate=PAPER.learning_rate * (1 + 2**-50))
+    record = range(60, 131)
+    runs = [
+        follow(PAPER.trainer(seed, mask=mask), record),
+        follow(nudged.trainer(seed, mask=mask, weights=PAPER.initial(seed) * nudge), record),
+    ]
+    for part, level in {"train": LEVEL, "test": 0.2}.items():
+        curves = [getattr(run.curves, f"{part}_accuracy") for run in runs]
+        curves.append(kept[f"ticket_{part}_accuracy"][seed, 0, record])
+        times = crossing_time(record, np.array(curves), level)
+        assert times[0] < record[-1] - 3
+        np.testing.assert_allclose(times, times[0], atol=1)
 
 
 def test_late_masks():

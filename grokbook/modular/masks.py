@@ -2,7 +2,8 @@
 
 Masks are flat float32 vectors of 0 and 1 over all weights of a network, in the order of
 ``network.named_parameters()``; ``spans`` say where each matrix lies.  The pruning rate is GT's k,
-the share of weights that is removed.
+the share of weights that is removed.  Of equal scores those of the lowest indices are kept, so that
+no sorting routine decides; scores made from gradients are computed in float64.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch.nn.utils import prune
 
 from grokbook import randomness, validate
 from grokbook.modular.factored import FactoredMLP
@@ -24,6 +24,29 @@ SYNFLOW_ROUNDS = 100
 GRASP_TEMPERATURE = 200.0
 
 
+def largest(score: torch.Tensor, n_kept: int) -> torch.Tensor:
+    """A mask of the ``n_kept`` largest scores, of equal ones those of lowest index; (n_weights,).
+
+    Raises
+    ------
+    ValueError
+        If the scores are not a finite vector, or fewer than ``n_kept``.
+    """
+    values = score.numpy()
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise ValueError(f"score has shape {values.shape}: must be a finite vector")
+    if not 0 <= n_kept <= values.size:
+        raise ValueError(f"n_kept = {n_kept}: must be from 0 to {values.size}")
+    if n_kept == 0:
+        return torch.zeros(values.size)
+    # Any partition finds the value at a rank; which of equal entries it finds, a sort decides.
+    level = np.partition(values, values.size - n_kept)[values.size - n_kept]
+    kept = values >= level
+    equal = np.flatnonzero(values == level)
+    kept[equal[equal.size - (np.count_nonzero(kept) - n_kept) :]] = False
+    return torch.from_numpy(kept).float()
+
+
 def keep_largest(score: torch.Tensor, rate: float) -> torch.Tensor:
     """A mask that keeps all but the lowest ``rate`` of the scores; (n_weights,).
 
@@ -33,10 +56,7 @@ def keep_largest(score: torch.Tensor, rate: float) -> torch.Tensor:
         If the rate is outside [0, 1) or the scores are not a finite vector.
     """
     validate.number("rate", rate, at_least=0, below=1)
-    if score.ndim != 1 or not torch.isfinite(score).all():
-        raise ValueError(f"score has shape {tuple(score.shape)}: must be a finite vector")
-    pruned = torch.topk(score, round(rate * score.numel()), largest=False).indices
-    return torch.ones(score.numel()).index_fill_(0, pruned, 0.0)
+    return largest(score, score.numel() - round(rate * score.numel()))
 
 
 def magnitude(
@@ -44,13 +64,13 @@ def magnitude(
 ) -> torch.Tensor:
     """GT's mask: keep the largest weights of all matrices together, or of each (with ``spans``).
 
-    By torch's own ``prune.L1Unstructured``.  Raises ValueError for a rate outside [0, 1).
+    Raises ValueError for a rate outside [0, 1).
     """
-    amount = validate.number("rate", rate, at_least=0, below=1)
-    mask = torch.ones_like(weights)
-    for span in spans.values() if spans else [slice(None)]:
-        part = prune.L1Unstructured(amount).compute_mask(weights[span].abs(), mask[span])
-        mask[span] = part
+    if spans is None:
+        return keep_largest(weights.abs(), rate)
+    mask = torch.ones(weights.numel())
+    for span in spans.values():
+        mask[span] = keep_largest(weights[span].abs(), rate)
     return mask
 
 
@@ -77,10 +97,9 @@ def shuffled(mask: torch.Tensor, spans: Mapping[str, slice], seed: int) -> torch
 
 def snip(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
     """SNIP (Lee et al. 2019), one shot: keep the largest size of ``w dL/dw`` at initialisation."""
-    trainer = setting.trainer(seed)
-    terms = trainer.loss.terms(trainer.gradient.forward(), trainer.train.labels)
-    gradient = trainer.gradient.backward((terms.gradient * trainer.scale).float())
-    return keep_largest((gradient * trainer.weights).abs(), rate)
+    parameters, loss = _initial_loss(setting, seed)
+    gradient = torch.autograd.grad(loss, parameters)
+    return keep_largest(_times_weights(gradient, parameters).abs(), rate)
 
 
 def grasp(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
@@ -89,18 +108,24 @@ def grasp(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
     Logits are divided by 200 in the loss, as in the authors' code.  Removing a weight of large
     -w (H g) hurts the gradient's norm least, so those go.
     """
-    network = setting.network(seed)
-    train, _ = setting.data(seed)
-    parameters = list(network.parameters())
-    logits = network(train.inputs).double() / GRASP_TEMPERATURE
-    loss = torch.nn.functional.cross_entropy(logits, train.labels)
+    parameters, loss = _initial_loss(setting, seed, temperature=GRASP_TEMPERATURE)
     first = torch.autograd.grad(loss, parameters, create_graph=True)
     square = sum((one * one.detach()).sum() for one in first)
     product = torch.autograd.grad(square, parameters)
-    score = torch.cat(
-        [(h * w.detach()).flatten() for h, w in zip(product, parameters, strict=True)]
-    )
-    return keep_largest(score, rate)
+    return keep_largest(_times_weights(product, parameters), rate)
+
+
+def _initial_loss(setting, seed, temperature=1.0) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Initial weights in float64 and the cross-entropy of the training set as their function."""
+    network = setting.network(seed).double()
+    train, _ = setting.data(seed)
+    logits = network(train.inputs) / temperature
+    return list(network.parameters()), torch.nn.functional.cross_entropy(logits, train.labels)
+
+
+def _times_weights(parts: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    pairs = zip(parts, weights, strict=True)
+    return torch.cat([(part * weight.detach()).flatten() for part, weight in pairs])
 
 
 def synaptic_flow(network: FactoredMLP, weights: torch.Tensor) -> torch.Tensor:

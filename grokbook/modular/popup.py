@@ -10,6 +10,7 @@ import torch
 
 from grokbook import randomness, validate
 from grokbook.curves import Curves
+from grokbook.modular import masks
 from grokbook.modular.path import Path, accuracy_and_loss
 from grokbook.modular.tickets import TicketSetting
 
@@ -25,15 +26,16 @@ def initial_scores(setting: TicketSetting, seed: int) -> torch.Tensor:
 
 
 def popped(scores: torch.Tensor, keep: float, spans: Sequence[slice]) -> torch.Tensor:
-    """A mask that keeps the largest absolute scores of each matrix, a share ``keep`` in (0, 1]."""
+    """A mask that keeps the largest absolute scores of each matrix, a share ``keep`` in (0, 1].
+
+    Of equal ones it keeps those of lowest index, at least one in all.  Raises ValueError for a
+    share out of range.
+    """
     validate.number("keep", keep, above=0, at_most=1)
     mask = torch.zeros_like(scores)
     for span in spans:
         size = scores[span].abs()
-        kept = max(round(keep * size.numel()), 1)
-        # numpy's partition is three times as fast as torch.topk for so large a share.
-        order = np.argpartition(size.numpy(), size.numel() - kept)
-        mask[span].index_fill_(0, torch.from_numpy(order[-kept:]), 1.0)
+        mask[span] = masks.largest(size, max(round(keep * size.numel()), 1))
     return mask
 
 
