@@ -134,6 +134,18 @@ def test_reduced_runs_have_the_law_of_runs_on_data(setting):
         assert np.all(gap <= 5 * error + 1e-12), name
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_losses_of_reduced_runs_are_per_output(outputs):
+    """1 / d_out each at the start, in the mean; and LE's dL_gen/dt = -4 eta L_tr / d_out, a run."""
+    setting = LinearSetting(0.8, d_in=50, d_out=outputs)
+    runs = reduced.trajectory(setting, [0.0, 1e-3], range(200), n_test=1)
+    spread = math.sqrt(2 / (50 * outputs * 200))
+    assert outputs * runs.test_loss[:, 0].mean() == pytest.approx(1, abs=4 * spread)
+    assert outputs * runs.train_loss[:, 0].mean() == pytest.approx(1, abs=6 * spread)
+    rate = (runs.test_loss[:, 0] - runs.test_loss[:, 1]) / 1e-3
+    np.testing.assert_allclose(rate, 0.04 / outputs * runs.train_loss[:, 0], rtol=1e-4)
+
+
 # --- weight decay --------------------------------------------------------------------------------
 
 

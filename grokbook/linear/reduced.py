@@ -16,9 +16,11 @@ from scipy.linalg import eigvalsh_tridiagonal
 
 from grokbook import randomness, validate
 from grokbook.curves import Curves
+from grokbook.linear.samples import covariance_root
 from grokbook.linear.setting import LinearSetting
 
 N_TEST = 10_000
+_BLOCK = 500_000  # array entries (4 MB) that one block of errors may hold
 
 
 def covariance_eigenvalues(d_in: int, n_train: int, rng: np.random.Generator) -> np.ndarray:
@@ -44,7 +46,8 @@ def trajectory(
     """Training runs by gradient flow, one a seed; arguments and record of ``simulate.trajectory``.
 
     Accuracies are counted over the run's own ``n_train`` training samples and ``n_test`` fresh
-    ones, drawn in coordinates in which they have the right joint law at all steps.
+    ones, which have the right joint law at all steps.  With few steps and outputs only the samples'
+    errors are drawn, so that another choice of steps makes other samples of the same run.
 
     Raises
     ------
@@ -92,22 +95,21 @@ def _correct(setting, vectors, n_samples, rng, *, haar):
 
     The errors are G v with G (n_samples, n_modes) Gaussian, or for ``haar`` uniformly distributed
     with orthonormal columns.  Only G's action on the span of all v matters, which has few
-    dimensions for one output.
+    dimensions for one output: a sample's random numbers then belong to the recorded steps, and to
+    the modes otherwise.
     """
     n_modes, d_out = vectors[0].shape
     stacked = np.concatenate(vectors, axis=1)
     if stacked.shape[1] < n_modes:
-        stacked = np.linalg.qr(stacked, mode="r")
+        stacked = covariance_root(stacked)
     directions = rng.standard_normal((n_samples, len(stacked)))
     if haar:
         directions, triangle = np.linalg.qr(directions)
         directions *= np.sign(np.diag(triangle))
-    # Counting needs single precision at most, and it is the bulk of the work for many outputs.
-    directions, stacked = directions.astype(np.float32), stacked.astype(np.float32)
     bound = setting.accuracy_threshold * d_out
-    return np.array(
-        [
-            np.mean(np.sum((directions @ stacked[:, k : k + d_out]) ** 2, axis=1) < bound)
-            for k in range(0, stacked.shape[1], d_out)
-        ]
-    )
+    correct = np.zeros(len(vectors))
+    height = max(1, _BLOCK // stacked.shape[1])
+    for row in range(0, n_samples, height):
+        errors = (directions[row : row + height] @ stacked).reshape(-1, len(vectors), d_out)
+        correct += np.count_nonzero(np.einsum("iso,iso->is", errors, errors) < bound, axis=0)
+    return correct / n_samples

@@ -87,8 +87,7 @@ def trajectory(
     Losses are exact at every step for the drawn data; the train loss is that on the (noisy) labels,
     the test loss the population's on clean ones.  The train accuracy is the fraction of the run's
     own training samples that are correct, the test accuracy that of ``n_test`` fresh samples, the
-    same at every step.  (Fresh inputs are isotropic, so only their coordinates along the directions
-    that D(t) takes are drawn: the law is the same.)
+    same at every step and in every setting of one ``d_in``.
 
     Parameters
     ----------
@@ -126,8 +125,8 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
     """One run by the plain loop D <- (I - 2 eta Sigma / d_out) D - (eta gamma / d_out) (D + T).
 
     LE Eq. 3, with the covariance formed once and the label noise's part of the gradient added.  The
-    check on ``trajectory(..., method="steps")``: the same draw, hence the same losses and train
-    accuracy up to rounding; its test samples are drawn in full and are others.
+    check on ``trajectory(..., method="steps")``: the same draw and test samples, hence the same
+    record up to rounding.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
     train = [np.mean(np.sum((data.inputs @ one - data.noise) ** 2, axis=1)) for one in recorded]
     test = [np.sum(one**2) for one in recorded]
     parts = np.stack(recorded, axis=-1)
-    fresh = _test_generator(seed).standard_normal((n_test, setting.d_in))
+    fresh = _fresh(setting, seed, n_test)
     factors = np.eye(step.size)
     return Curves(
         step,
@@ -198,9 +197,9 @@ def _require_steps(setting, step):
         )
 
 
-def _test_generator(seed):
-    """The random stream of a seed's test samples, independent of that of its draw."""
-    return randomness.generator(seed, 1)
+def _fresh(setting, seed, n_test):
+    """Test inputs of a seed, (n_test, d_in); their stream is independent of that of its draw."""
+    return randomness.generator(seed, 1).standard_normal((n_test, setting.d_in))
 
 
 def _decompose(data: TeacherStudent) -> _Modes:
@@ -261,12 +260,12 @@ def _run(setting, step, seed, method, n_test):
     moving = shapes[:, None, :] * start[:, :, None]
     parts = np.concatenate([moving, -bias[:, :, None]], axis=2)
     factors = np.vstack([factors, np.ones(step.size)])
-    rng, noise = _test_generator(seed), data.noise if setting.label_noise else None
+    noise = data.noise if setting.label_noise else None
     return (
         (train + remainder) / setting.d_out,
         test / setting.d_out,
         _fraction_correct(setting, data.inputs, parts, factors, modes.basis, noise),
-        _fraction_correct(setting, *_isotropic(parts, n_test, rng), factors),
+        _fraction_correct(setting, _fresh(setting, seed, n_test), parts, factors, modes.basis),
     )
 
 
@@ -289,14 +288,6 @@ def _separate(kept):
     factors = np.empty((rank, kept.shape[1]))
     factors[:, order] = triangle[:rank]
     return shapes[:, :rank], factors
-
-
-def _isotropic(parts, n_test, rng):
-    """Test inputs and parts, in the fewest coordinates in which x ~ N(0, I) gives the same law."""
-    n_modes, d_out, rank = parts.shape
-    if d_out * rank < n_modes:
-        parts = np.linalg.qr(parts.reshape(n_modes, -1), mode="r").reshape(-1, d_out, rank)
-    return rng.standard_normal((n_test, parts.shape[0])), parts
 
 
 def _fraction_correct(setting, inputs, parts, factors, basis=None, noise=None):

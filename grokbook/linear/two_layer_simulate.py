@@ -15,6 +15,7 @@ import numpy as np
 
 from grokbook import randomness, validate
 from grokbook.curves import Curves
+from grokbook.linear.samples import covariance_root
 from grokbook.linear.setting import TwoLayerSetting
 
 N_TEST = 10_000
@@ -136,12 +137,12 @@ def _linear_run(setting, step, seed, stride, n_test):
         difference = first @ second - teacher
         power = np.sum(difference**2, axis=1)
         # Fresh errors are Gaussian with covariance D^T D: drawn in d_out dimensions.
-        factor = np.linalg.qr(difference, mode="r")
+        errors = fresh @ covariance_root(difference)
         yield (
             data.eigenvalue @ power / setting.d_out,
             power.sum() / setting.d_out,
             _correct(setting, data.inputs @ difference),
-            _correct(setting, fresh[:, : len(factor)] @ factor),
+            _correct(setting, errors),
         )
 
 
@@ -170,8 +171,7 @@ def _tanh_run(setting, step, seed, stride, n_test):
         errors = _forward(setting, before, second) - labels
         # Fresh pre-activations of student and teacher are jointly Gaussian: 2 d_hidden dimensions.
         both = np.hstack([start + inputs.T @ moved, teacher[0]])
-        factor = np.linalg.qr(both, mode="r")
-        student, truth = np.hsplit(fresh[:, : len(factor)] @ factor, 2)
+        student, truth = np.hsplit(fresh @ covariance_root(both), 2)
         wrong = _forward(setting, student, second) - _forward(setting, truth, teacher[1])
         yield (
             np.mean(errors**2),
