@@ -114,7 +114,7 @@ def modular():
         "optimizer": {"weight_decay": 2.0, "learning_rate": 0.01},
     }
     found["transformer"] = arms.run_seeds(
-        SEEDS[:2], n_steps=200, every=10, stop_at=0.95, **task | transformer
+        SEEDS[:2], n_steps=130, every=10, stop_at=0.95, **task | transformer
     )
     out = {name: _trained(runs) for name, runs in found.items()}
     small = {"network": {"width": 64, "init_scale": 0.25}}
@@ -126,8 +126,8 @@ def tickets():
     """Dense networks of GT and their tickets."""
     from grokbook.modular import masks, tickets
 
-    setting = tickets.QUICK.replace(p=31, train_fraction=0.8, learning_rate=0.02)
-    record, dense, under_mask = range(0, 301, 10), [], []
+    setting = tickets.QUICK.replace(p=31, train_fraction=0.9, learning_rate=0.01, weight_decay=2.0)
+    record, dense, under_mask = range(0, 251, 10), [], []
     for seed in SEEDS:
         trainer = setting.trainer(seed)
         dense.append(trainer.run(record, stop_at=0.95))
