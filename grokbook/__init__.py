@@ -1,11 +1,14 @@
 """The helper package of Grokbook, an executable companion to five papers on grokking.
 
-``curves`` defines a run and its crossing times, ``linear`` (and later ``logistic``, ``xor``,
-``modular``) hold theory and simulation, ``claims`` the ledger, ``store`` the stored results,
-``sweep`` the sweeps and ``figures`` the house style.  Importing the package itself needs numpy and
-scipy only.
+``curves`` defines a run and its crossing times, ``linear``, ``logistic``, ``xor`` and ``modular``
+hold theory and simulation, ``claims`` the ledger, ``store`` the stored results, ``sweep`` the
+sweeps and ``figures`` the house style.  Importing the package itself needs numpy and scipy only,
+and no installation.
 """
 
-from importlib.metadata import version
+__version__ = "0.1.0.dev0"
 
-__version__ = version("grokbook")
+
+def edition() -> str:
+    """Branch or tag of the repository that this state belongs to: ``main`` or ``vX.Y.Z``."""
+    return "main" if ".dev" in __version__ else f"v{__version__}"

@@ -27,7 +27,7 @@ from grokbook import machine, source
 
 SCHEMA = 1
 DATA = source.ROOT / "data"
-RECORDED_PACKAGES = ("grokbook", "numpy", "scipy")
+RECORDED_PACKAGES = ("numpy", "scipy")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StoredRun:
         return source.fingerprint({self.function.__module__})
 
     def versions(self) -> dict[str, str]:
-        """Versions of Python and of the packages that matter."""
+        """Versions of Python and of the packages that matter; of our own code, ``fingerprint``."""
         names = (*RECORDED_PACKAGES, *self.packages)
         return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
@@ -186,7 +186,7 @@ def _provenance(run: StoredRun, arrays: Mapping[str, np.ndarray], path: Path) ->
         "function": run.qualified_name,
         "parameters": dict(run.parameters),
         "source": run.fingerprint,
-        "versions": run.versions(),
+        "versions": run.versions() | {"grokbook": grokbook.__version__},
         "commit": machine.commit(),
         "cpu": machine.processor(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),

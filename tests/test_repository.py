@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import grokbook
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 ADDRESS = CONFIG["repository"]["url"]
@@ -76,9 +78,18 @@ def test_the_author_line_is_that_of_the_configuration():
 
 
 def test_the_version_is_everywhere_the_same():
-    version = PROJECT["version"]
-    assert f"## [{version}]" in read("CHANGELOG.md")
+    version = grokbook.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev0)?", version)
     assert yaml.safe_load(read("CITATION.cff"))["version"] == version
+    assert f"## [{version.removesuffix('.dev0')}]" in read("CHANGELOG.md")
+    assert "version" in PROJECT["dynamic"]
+
+
+def test_an_edition_is_the_branch_or_the_tag_of_its_version(monkeypatch):
+    monkeypatch.setattr(grokbook, "__version__", "0.2.0.dev0")
+    assert grokbook.edition() == "main"
+    monkeypatch.setattr(grokbook, "__version__", "0.2.0")
+    assert grokbook.edition() == "v0.2.0"
 
 
 @pytest.mark.parametrize(
