@@ -18,6 +18,8 @@ import bs4
 import pytest
 import yaml
 
+import grokbook_site
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
@@ -185,7 +187,7 @@ def test_social_preview(page):
 def test_launch_buttons_open_the_notebook(page):
     notebook = Path(page).with_suffix(".ipynb").as_posix()
     assert (ROOT / notebook).is_file()
-    address, branch = CONFIG["repository"]["url"], CONFIG["repository"]["branch"]
+    address, branch = CONFIG["repository"]["url"], grokbook_site.revision()
     # A fork's build carries its own address.
     name = os.environ.get("GITHUB_REPOSITORY") or urlsplit(address).path.strip("/")
     links = [tag["href"] for tag in parsed(page).select(".dropdown-launch-buttons a")]
