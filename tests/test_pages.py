@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 import grokbook_site
+from tools import setup_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
@@ -195,6 +196,12 @@ def test_launch_buttons_open_the_notebook(page):
         f"https://mybinder.org/v2/gh/{name}/{branch}?urlpath=lab/tree/{notebook}",
         f"https://colab.research.google.com/github/{name}/blob/{branch}/{notebook}",
     ]
+
+
+@every_chapter
+def test_the_set_up_cell_is_not_shown(page):
+    first, *_, last = setup_cell.source().splitlines()
+    assert not [line for line in (first, last.strip()) if line in article(page).get_text()]
 
 
 @every_chapter
