@@ -35,7 +35,8 @@ challenge: install ## the claims with other seeds (SHIFT=7) or as another proces
 lab: install ## JupyterLab on the chapters
 	@$(IN_VENV) -m jupyterlab book
 
-notebooks: install ## re-execute the changed chapters in place
+notebooks: install ## write the set-up cells, re-execute the changed chapters in place
+	@$(IN_VENV) -m tools.setup_cell
 	@$(IN_VENV) book/_ext/chapters.py --in-place
 
 bench: install ## measure the fast paths against the obvious ones and their floors

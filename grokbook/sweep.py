@@ -3,7 +3,7 @@
 A sweep is declared as a :class:`grokbook.sweep_grid.Sweep` and run by :func:`run`; joblib decides
 where: in this process by default, in several with ``joblib.parallel_config(backend="loky")``, on a
 Dask cluster inside :func:`cluster`.  A run depends on its cell and its seed number only, so the
-result is the same everywhere.
+result is the same on equal processors with the same versions, however the runs are spread.
 """
 
 from __future__ import annotations

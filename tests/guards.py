@@ -5,11 +5,11 @@ Kept apart from the tests so that the suite can be tested on spoilt chapters.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import tomllib
 from pathlib import Path
+
+from tools import setup_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 1_500_000
@@ -161,20 +161,14 @@ def has_the_template(notebook):
     return [f"missing: {name}" for name, there in needed.items() if not there]
 
 
-def opens_on_colab(notebook):
-    """A first cell, hidden on the page, that fetches the tag of this version."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+def begins_with_the_setup_cell(notebook):
+    """Before any other code, hidden on the page: the cell that ``tools.setup_cell`` writes."""
     first = code_cells(notebook)[0]
     problems = []
     if "remove-cell" not in first.metadata.get("tags", []):
         problems.append("the first code cell is not hidden")
-    if 'if "google.colab" in sys.modules:' not in first.source:
-        problems.append("the first code cell is not guarded")
-    if f'"v{version}"' not in first.source:
-        problems.append(f"the first code cell does not fetch v{version}")
-    if "--no-deps" not in first.source:
-        problems.append("the first code cell installs dependencies")
-    ast.parse(first.source)
+    if first.source != setup_cell.source():
+        problems.append("the first code cell is not the set-up cell: make notebooks")
     return problems
 
 
@@ -187,5 +181,5 @@ GUARDS = (
     normalised,
     stores_say_their_provenance,
     has_the_template,
-    opens_on_colab,
+    begins_with_the_setup_cell,
 )

@@ -18,12 +18,6 @@ def test_chapter(chapter, guard):
     assert guard(chapter.notebook) == []
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
-def test_colab_enters_the_chapters_folder(chapter):
-    folder = f'"grokbook/book/{chapter.name.rpartition("/")[0]}"'.replace("/" + '"', '"')
-    assert folder in chapter.code_cells[0].source
-
-
 def test_the_readmes_picture_is_the_books():
     pictures = [pages.figure_png(one.notebook, pages.LANDING_FIGURE) for one in CHAPTERS]
     (drawn,) = [picture for picture in pictures if picture]

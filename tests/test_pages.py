@@ -18,6 +18,9 @@ import bs4
 import pytest
 import yaml
 
+import grokbook_site
+from tools import setup_cell
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
@@ -185,7 +188,7 @@ def test_social_preview(page):
 def test_launch_buttons_open_the_notebook(page):
     notebook = Path(page).with_suffix(".ipynb").as_posix()
     assert (ROOT / notebook).is_file()
-    address, branch = CONFIG["repository"]["url"], CONFIG["repository"]["branch"]
+    address, branch = CONFIG["repository"]["url"], grokbook_site.revision()
     # A fork's build carries its own address.
     name = os.environ.get("GITHUB_REPOSITORY") or urlsplit(address).path.strip("/")
     links = [tag["href"] for tag in parsed(page).select(".dropdown-launch-buttons a")]
@@ -193,6 +196,12 @@ def test_launch_buttons_open_the_notebook(page):
         f"https://mybinder.org/v2/gh/{name}/{branch}?urlpath=lab/tree/{notebook}",
         f"https://colab.research.google.com/github/{name}/blob/{branch}/{notebook}",
     ]
+
+
+@every_chapter
+def test_the_set_up_cell_is_not_shown(page):
+    first, *_, last = setup_cell.source().splitlines()
+    assert not [line for line in (first, last.strip()) if line in article(page).get_text()]
 
 
 @every_chapter

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import grokbook
 import guards
 
 LEDGER = """paper = "LE"
@@ -149,9 +150,17 @@ def without_budget(notebook):
     del notebook.metadata["grokbook"]
 
 
-def other_version(notebook):
+def of_another_version(notebook):
     cell = guards.code_cells(notebook)[0]
-    cell.source = re.sub(r'"v[\d.]+"', '"v9.9.9"', cell.source)
+    cell.source = cell.source.replace(grokbook.__version__, "9.9.9")
+
+
+def shown_on_the_page(notebook):
+    guards.code_cells(notebook)[0].metadata.tags.remove("remove-cell")
+
+
+def set_up_too_late(notebook):
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("import grokbook"))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +177,9 @@ def other_version(notebook):
         (too_long, guards.within_size),
         (without_exercises, guards.has_the_template),
         (without_budget, guards.normalised),
-        (other_version, guards.opens_on_colab),
+        (of_another_version, guards.begins_with_the_setup_cell),
+        (shown_on_the_page, guards.begins_with_the_setup_cell),
+        (set_up_too_late, guards.begins_with_the_setup_cell),
     ],
     ids=lambda one: one.__name__,
 )

@@ -19,6 +19,7 @@ from jupyter_cache.base import CacheBundleIn
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import chapters
+import grokbook
 import pages
 import provenance
 
@@ -47,27 +48,43 @@ def setup(app):
 
 
 def describe_build(app, config) -> None:
-    """Put the build's provenance into the footer; let a fork's build carry its own address."""
+    """Put the build's provenance into the footer; let links lead to what this build was made of."""
     options = config.html_theme_options
     options["extra_footer"] = provenance.footer()
-    fork = os.environ.get("GITHUB_REPOSITORY")
-    if not fork:
-        return
     home = options["repository_url"]
-    options["repository_url"] = (
-        f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{fork}"
-    )
-    owner, _, name = fork.partition("/")
-    pages_home, config.ogp_site_url = config.ogp_site_url, f"https://{owner}.github.io/{name}/"
-    config.html_baseurl = config.ogp_site_url
-    config.ogp_image = config.ogp_image.replace(pages_home, config.ogp_site_url)
+    options["repository_branch"] = revision()
+    if grokbook.edition() != "main":
+        options["use_edit_page_button"] = False  # GitHub edits branches, not tags
+    fork = os.environ.get("GITHUB_REPOSITORY")
+    if fork:
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        options["repository_url"] = f"{server}/{fork}"
+        owner, _, name = fork.partition("/")
+        pages_home, config.ogp_site_url = config.ogp_site_url, f"https://{owner}.github.io/{name}/"
+        config.html_baseurl = config.ogp_site_url
+        config.ogp_image = config.ogp_image.replace(pages_home, config.ogp_site_url)
     app.connect("source-read", lambda app, name, text: readdress(text, home, options))
 
 
+def revision() -> str:
+    """The branch or tag to launch: a release's own tag, else the branch that CI builds, or main."""
+    edition = grokbook.edition()
+    # A pull request has a reference of its own, which no launcher knows.
+    a_branch = os.environ.get("GITHUB_REF_TYPE") == "branch" and not os.getenv("GITHUB_HEAD_REF")
+    return os.environ["GITHUB_REF_NAME"] if edition == "main" and a_branch else edition
+
+
 def readdress(text: list[str], home: str, options: dict) -> None:
-    """Replace the address in a Markdown page; a notebook's code stays as it was executed."""
-    if not text[0].lstrip().startswith("{"):
-        text[0] = text[0].replace(home, options["repository_url"])
+    """Replace the address in a Markdown page, and let what it clones be this revision.
+
+    A notebook's code stays as it was executed.
+    """
+    if text[0].lstrip().startswith("{"):
+        return
+    address, branch = options["repository_url"], options["repository_branch"]
+    if branch != "main":
+        text[0] = text[0].replace(f"git clone {home}", f"git clone --branch {branch} {home}")
+    text[0] = text[0].replace(home, address)
 
 
 def prepare(app) -> None:

@@ -183,7 +183,7 @@ class Trainer:
         return _collect(rows, tuple(self.spans), ended)
 
     def checkpoint(self) -> dict:
-        """All that a later :meth:`restore` needs to go on bit for bit; for ``torch.save``."""
+        """All that a later :meth:`restore` needs to go on as if unstopped; for ``torch.save``."""
         return {
             "weights": self.weights.clone(),
             "state": copy.deepcopy(self.state),
