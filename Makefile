@@ -22,7 +22,7 @@ book: install ## execute the chapters that changed, build the site, print its pa
 	@$(IN_VENV) -m tools.build
 
 # A failed claim stops at once.
-test: export GROKBOOK_STRICT = 1
+test : export GROKBOOK_STRICT = 1
 test: book ## the whole suite: unit, ledger, every notebook, every page in a browser
 	@$(IN_VENV) -m pytest -n 2 --dist loadscope
 

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from jupyter_cache.cache.db import create_db, session_context
 
-from tools import build
+from tools import build, install
 
 
 @pytest.fixture
@@ -67,3 +68,30 @@ def test_a_failed_claim_leaves_the_site_and_is_named_on_one_line(site, monkeypat
         "grokbook: claims failed: 1; the site shows them",
     ]
     assert shown.out.splitlines()[-1] == f"open {site / 'index.html'}"
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a?b", "a[b]", "a*b"])
+def test_a_folder_that_jupyter_book_cannot_read_is_refused_before_any_work(
+    site, monkeypatch, capsys, name
+):
+    """In the address of the cache or in the pattern of the pages these letters mean something."""
+    monkeypatch.setattr(build, "ROOT", build.HTML.parent / name)
+    monkeypatch.setattr(build, "execute_chapters", lambda: pytest.fail("work was begun"))
+    assert build.main() == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert name in line
+    assert "rename the folder" in line
+    assert (site / "index.html").read_text() == "older"
+
+
+@pytest.mark.parametrize("name", ["a b", "ü", "a#b", "a+b&c"])
+def test_the_cache_opens_in_a_folder_of_any_other_name(tmp_path, name):
+    install.check_place(str(tmp_path / name))
+    with session_context(create_db(make(tmp_path / name))):
+        assert (tmp_path / name / "global.db").is_file()
+
+
+def make(folder):
+    """The folder, made."""
+    folder.mkdir()
+    return str(folder)

@@ -162,7 +162,7 @@ def test_a_chapter_that_raises_says_so_in_one_line_and_stores_nothing(book, code
 
 @pytest.fixture
 def failing(book, monkeypatch):
-    """The checkout with a chapter whose claim fails; a function that runs it and tells the lines."""
+    """The checkout with a chapter whose claim fails; a function that runs it, giving its lines."""
     monkeypatch.setattr(claims, "LEDGER", book / "grokbook" / "ledger")
     for name in claims.STRICT:
         monkeypatch.delenv(name, raising=False)
@@ -170,7 +170,10 @@ def failing(book, monkeypatch):
     row = LEDGER.replace("not attempted", "reproduced") + f'chapter = "one"\ntest = {test}\n'
     (book / "grokbook" / "ledger" / "LE.toml").write_text(row, "utf-8")
     (book / "grokbook" / "ledger" / "LS.toml").unlink()
-    place = f"import pathlib\nfrom grokbook import claims\nclaims.LEDGER = pathlib.Path({str(claims.LEDGER)!r})"
+    place = (
+        "import pathlib\nfrom grokbook import claims\n"
+        f"claims.LEDGER = pathlib.Path({str(claims.LEDGER)!r})"
+    )
     monkeypatch.setenv("PYTHONPATH", str(REAL))
     nbformat.write(notebook(place, "claims.check('LE-01', 3)", "4"), book / "book" / "one.ipynb")
 

@@ -19,12 +19,14 @@ import pytest
 import yaml
 
 import grokbook_site
+from grokbook import claims
 from tools import setup_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+LEDGER = claims.ledgers()
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--no-sandbox",
@@ -41,6 +43,8 @@ MODES = {
     "phone, dark": (390, 844, "dark"),
     "phone": (390, 844, "light"),
 }
+# No phone is narrower.
+NARROWEST = 320
 LEFT_OVER = re.compile(r":::|```|\{\{|\{(?:doc|ref|eq|numref|cite[:\w]*|div|glue[:\w]*)\}")
 FOOTER = re.compile(
     r"Built on \d{4}-\d\d-\d\d from commit (?:[0-9a-f]{10}|unknown)(?: with local changes)? "
@@ -308,6 +312,8 @@ def look_at(browser, address, page):
         for name, mode in MODES.items():
             set_mode(tab, *mode)
             facts["modes"][name] = tab.evaluate(APPEARANCE)
+        set_mode(tab, NARROWEST, 700, "light")
+        facts["narrowest"] = tab.evaluate("document.documentElement.scrollWidth")
         # axe asks for style sheets under wrong addresses; that is not the page's doing.
         facts |= {name: list(lines) for name, lines in heard.items()}
         tab.evaluate(AXE_SCRIPT)
@@ -352,7 +358,10 @@ PRINT = r"""() => {
   const shown = one => one.checkVisibility({visibilityProperty: true});
   const bars = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-area";
   const article = document.querySelector("article") ?? document.querySelector("main");
+  const folded = [...article.querySelectorAll("details > :not(summary)")];
   return {
+    folded: folded.filter(one => !shown(one)).map(one => one.textContent.slice(0, 60)),
+    promises: [...article.querySelectorAll("details.hide > summary")].filter(shown).length,
     bars: [...document.querySelectorAll(bars)].filter(shown).map(one => one.className),
     text: article.innerText.length,
     title: [...document.querySelectorAll("h1")].some(shown),
@@ -491,6 +500,7 @@ def test_images_are_shown_and_described(visit, page):
 def test_fits_a_phone(visit, page):
     for name, (width, _, _) in MODES.items():
         assert visit(page)["modes"][name]["width"] <= width, name
+    assert visit(page)["narrowest"] <= NARROWEST
 
 
 @pytest.mark.browser
@@ -520,6 +530,8 @@ def test_prints_its_content_alone(visit, page):
     assert printed["title"]
     assert printed["text"] > 0.8 * len(facts["text"])
     assert not printed["figures"]
+    assert not printed["folded"]
+    assert not printed["promises"]
 
 
 @pytest.mark.browser
@@ -534,6 +546,55 @@ def test_prints_dark_text_from_dark_mode(browser, address):
         tab.pdf()
         assert tab.evaluate("window.printed") == "light"
         assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.mark.browser
+def test_prints_what_is_folded_also_without_its_style(browser, address):
+    """A browser that knows no ::details-content has the script."""
+    count = "document.querySelectorAll('article details:not([open])').length"
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(address + CHAPTERS[0])
+        folded = tab.evaluate(count)
+        assert folded
+        tab.evaluate(f"window.addEventListener('beforeprint', () => {{ window.left = {count}; }})")
+        tab.pdf()
+        assert tab.evaluate("window.left") == 0
+        assert tab.evaluate(count) == folded
+
+
+@pytest.mark.browser
+def test_the_address_of_a_claim_works_in_the_spelling_of_its_id(browser, address):
+    with browser.new_context() as context:
+        tab = context.new_page()
+        claim = next(one for one in LEDGER.values() if one.chapter)
+        for spelt in (claim.anchor, f"claim-{claim.id}", claim.anchor.upper()):
+            tab.goto("about:blank")
+            tab.goto(f"{address}book/{claim.chapter}.html#{spelt}")
+            tab.locator(f"#{claim.anchor}:target").wait_for(timeout=10_000)
+
+
+@pytest.mark.browser
+def test_the_search_leads_with_the_place_of_each_claim(browser, address):
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.set_default_timeout(20_000)
+        tab.goto(address + "search.html?q=NS-03")
+        first = tab.locator("#search-results ul.search li a").first
+        first.wait_for()
+        assert first.get_attribute("href").endswith("#claim-ns-03")
+        found = tab.evaluate(SEARCH, list(LEDGER))
+    for (claim_id, claim), (page, anchor) in zip(LEDGER.items(), found, strict=True):
+        attempted = claim.verdict != claims.NOT_ATTEMPTED
+        assert page == f"book/{claim.chapter if attempted else 'scoreboard'}", claim_id
+        assert anchor.startswith(f"#{claim.anchor}" if attempted else "#scoreboard-"), claim_id
+
+
+# The best hit of each query, as the site's search would list it.
+SEARCH = r"""ids => ids.map(id => {
+  const hits = Search._performSearch(...Search._parseQuery(id));
+  return hits.length ? hits[hits.length - 1].slice(0, 3).filter((_, n) => n !== 1) : ["", ""];
+})"""
 
 
 @pytest.mark.browser

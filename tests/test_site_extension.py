@@ -1,13 +1,17 @@
-"""The Sphinx extension: the footer, and the address of a fork."""
+"""The Sphinx extension and its pages: footer, address of a fork, index, what failed."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 import yaml
 from docutils import nodes
+from sphinx import addnodes
 
 import grokbook
 import grokbook_site
+import pages
+from grokbook import claims
 from guards import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
@@ -108,3 +112,84 @@ def test_figures_with_data_get_a_link(tmp_path, monkeypatch):
     grokbook_site.link_data(app, document)
     links = [link["refuri"] for link in document.findall(nodes.reference)]
     assert links == ["../../data/fig-a.csv"]
+
+
+ROW = """[[claim]]
+id = "LE-0{number}"
+where = "w"
+statement = "s"
+kind = "qualitative"
+verdict = "{verdict}"
+"""
+HELD = (
+    ROW.format(number=1, verdict="reproduced")
+    + """chapter = "linear/01"
+scope = "λ < 1 | *three* seeds"
+fails_if = "a seed [fails]"
+test = [{ name = "two", holds = true }]
+"""
+)
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    """One claim with its chapter, one that was not attempted."""
+    missing = ROW.format(number=2, verdict="not attempted") + 'reason = "r"\n'
+    (tmp_path / "LE.toml").write_text('paper = "LE"\ntitle = "A"\n' + HELD + missing, "utf-8")
+    monkeypatch.setattr(claims, "LEDGER", tmp_path)
+    monkeypatch.setattr(pages, "BOOK", tmp_path)
+    return tmp_path
+
+
+def found(*, passed):
+    """What a chapter checked, as the pages get it."""
+    measured = "yes" if passed else "no"
+    result = {"test": "two", "expectation": "holds", "measured": measured, "passed": passed}
+    record = {"id": "LE-01", "verdict": "reproduced", "results": [result]}
+    return {"LE-01": record | {"chapter": "linear/01"}}
+
+
+def test_a_claim_is_indexed_where_its_check_stands(ledger):
+    entries = {}
+    for page in ("book/linear/01", "book/scoreboard", "book/index"):
+        document = nodes.section("", nodes.paragraph())
+        app = SimpleNamespace(env=SimpleNamespace(docname=page))
+        grokbook_site.index_claims(app, document)
+        entries[page] = [node["entries"] for node in document.findall(addnodes.index)]
+    assert entries == {
+        "book/linear/01": [[("single", "LE-01", "claim-le-01", "main", None)]],
+        "book/scoreboard": [[("single", "LE-02", "scoreboard-le", "main", None)]],
+        "book/index": [],
+    }
+
+
+def test_pages_say_that_a_claim_failed(ledger):
+    values = pages.substitutions(found(passed=False))
+    assert values["claims_checked"] == "1"
+    assert values["claims_outcome"].startswith("**1 of them failed** (<a ")
+    assert 'href="linear/01.html#claim-le-01"' in values["claims_outcome"]
+    assert "**FAILED here**: two: measured no, expected holds" in values["LE_01"]
+    assert "| claims | not attempted | FAILED here | all |" in values["verdict_table"]
+    assert "| LE, the paper's | 1 | 1 | 2 |" in values["verdict_table"]
+    pages.write_scoreboard(found(passed=False))
+    text = (ledger / "scoreboard.md").read_text("utf-8")
+    assert "**FAILED here:** not *reproduced* | **two: measured no, expected holds** |" in text
+    pages.write_json(found(passed=False), ledger / "claims.json")
+    row, missing = json.loads((ledger / "claims.json").read_text("utf-8"))
+    assert row["failures"] == "two: measured no, expected holds"
+    assert (row["scope"], row["fails_if"]) == ("λ < 1 | *three* seeds", "a seed [fails]")
+    assert missing["failures"] == ""
+
+
+def test_pages_say_that_the_claims_held(ledger):
+    values = pages.substitutions(found(passed=True))
+    assert values["claims_outcome"] == "all of them held"
+    assert "FAILED" not in values["verdict_table"] + values["LE_01"]
+
+
+def test_the_scoreboard_says_what_would_refute_a_claim(ledger):
+    pages.write_scoreboard(found(passed=True))
+    text = (ledger / "scoreboard.md").read_text("utf-8")
+    assert "<b>Tested:</b> λ &lt; 1 \\| &#42;three&#42; seeds" in text
+    assert "<b>Refuted by:</b> a seed &#91;fails&#93;</details>" in text
+    assert text.count("<details") == 1

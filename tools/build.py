@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools import install
+
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 LOG = ROOT / "_build" / "build.log"
@@ -48,6 +50,11 @@ def failed_claims() -> list[str]:
 
 def main() -> int:
     """The command; 1 if there is no site, or if it shows a claim that failed."""
+    try:
+        install.check_place(str(ROOT))
+    except install.InstallError as error:
+        print(f"grokbook: {error}", file=sys.stderr)
+        return 1
     shutil.rmtree(HTML, ignore_errors=True)
     if not execute_chapters():
         print("grokbook: no site was built, because a chapter failed (see above)", file=sys.stderr)

@@ -64,6 +64,16 @@ def can_make_environments():
     return True
 
 
+def check_place(root):
+    """Refuse a folder whose name Jupyter Book would read as an address or as a pattern."""
+    for letter in "%?*[":
+        if letter in root:
+            raise InstallError(
+                f"the folder {root} has a {letter} in its name, where Jupyter Book looks for other "
+                "files; rename the folder, and repeat"
+            )
+
+
 def key(root, version):
     """What an installation depends on, as one hash."""
     digest = hashlib.sha256(repr(tuple(version[:3])).encode())
@@ -294,6 +304,7 @@ def main():
         warning = check_python(sys.version_info, can_make_environments())
         if warning:
             say(warning)
+        check_place(ROOT)
         install(ROOT, sys.version_info)
     except InstallError as error:
         print(f"grokbook: {error}", file=sys.stderr)

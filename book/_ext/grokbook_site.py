@@ -15,6 +15,7 @@ from pathlib import Path
 from docutils import nodes
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from sphinx import addnodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -22,6 +23,7 @@ import chapters
 import grokbook
 import pages
 import provenance
+from grokbook import claims
 
 EXTRA = chapters.ROOT / "_build" / "extra"
 CACHE = chapters.ROOT / "_build" / ".jupyter_cache"
@@ -44,6 +46,7 @@ def setup(app):
     # Before MyST freezes its settings (500), so that the substitutions count.
     app.connect("builder-inited", prepare, priority=100)
     app.connect("doctree-read", link_data)
+    app.connect("doctree-read", index_claims)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -132,3 +135,17 @@ def link_data(app, doctree) -> None:
                     "", "Data of this figure (CSV)", refuri=f"{up}data/{name}.csv"
                 )
                 figure += nodes.legend("", nodes.paragraph("", "", link, classes=["figure-data"]))
+
+
+def index_claims(app, doctree) -> None:
+    """Let the site's search find a claim's id: its chapter first, or its row where it has none.
+
+    The search knows nothing of what stands in a notebook's outputs, and drops numbers.
+    """
+    page = app.env.docname.removeprefix("book/")
+    for claim in claims.ledgers().values():
+        attempted = claim.verdict != claims.NOT_ATTEMPTED
+        if page == (claim.chapter if attempted else "scoreboard"):
+            target = claim.anchor if attempted else f"scoreboard-{claim.paper.lower()}"
+            entry = ("single", claim.id, target, "main", None)
+            doctree.insert(0, addnodes.index(entries=[entry]))

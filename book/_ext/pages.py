@@ -118,7 +118,7 @@ def write_scoreboard(found: dict[str, dict]) -> None:
         sections.append(f"## {heading}\n\n{anchor}\n\n:::{{div}} scoreboard\n{table}\n:::\n")
     text = (
         "(scoreboard)=\n# Scoreboard\n\n"
-        f"Every row was checked when this site was built, and {outcome(found, '')}. "
+        f"{len(found)} claims were tested when this site was built, and {outcome(found, '')}. "
         "*Not reproduced* means that the paper's version was tested and fails; *FAILED here*, that "
         "our own verdict did not stand on the machine that built this site. "
         "The id links to the check in its chapter. "

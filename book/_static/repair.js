@@ -1,4 +1,4 @@
-/* What the theme leaves without a name, out of the keyboard's reach, or pale on paper. */
+/* What the theme leaves without a name, out of the keyboard's reach, pale or folded on paper. */
 
 /* Names that contain the text which the button or summary shows. */
 function nameControls() {
@@ -46,9 +46,34 @@ function printInLight() {
   });
 }
 
+/* What is folded on the screen is open on paper. */
+function printUnfolded() {
+  let folded = [];
+  window.addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("article details:not([open])")];
+    for (const details of folded) details.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of folded) details.open = false;
+    folded = [];
+  });
+}
+
+/* A claim's address works in the spelling of its id, #claim-GB-100. */
+function findClaim() {
+  const name = location.hash.slice(1);
+  const spelt = name.toLowerCase();
+  if (spelt.startsWith("claim-") && spelt !== name && document.getElementById(spelt)) {
+    location.replace(`#${spelt}`);
+  }
+}
+
 document.addEventListener("DOMContentLoaded", nameControls);
 document.addEventListener("DOMContentLoaded", markReferences);
 document.addEventListener("DOMContentLoaded", printInLight);
+document.addEventListener("DOMContentLoaded", printUnfolded);
+document.addEventListener("DOMContentLoaded", findClaim);
+window.addEventListener("hashchange", findClaim);
 window.addEventListener("load", () => {
   reachScrollers();
   window.MathJax?.startup?.promise?.then(reachScrollers);
