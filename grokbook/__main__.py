@@ -99,7 +99,7 @@ def run_command(names: list[str], out: str | None, seeds: str | None = None) -> 
             runs = [store.with_seeds(run, numbers) for run in runs]
             if out is None:
                 raise ValueError("--seeds needs --out DIR: a folder for results of other seeds")
-        folder = store.output_folder(out)
+        folder = store.output_folder(out, instead="--seeds" if seeds else "")
     except ValueError as error:
         return _refuse(str(error))
     for run in runs:

@@ -50,8 +50,8 @@ def instructions() -> str:
     known = [*extensions.get("baseline", []), *extensions.get("found", [])]
     levels = [f"NumPy {_LEVELS.get(known[-1], known[-1])}"] if known else []
     levels += _blas()
-    if "torch" in sys.modules:
-        levels.append(f"torch {sys.modules['torch'].backends.cpu.get_cpu_capability()}")
+    if torch := sys.modules.get("torch"):
+        levels.append(f"torch {torch.backends.cpu.get_cpu_capability()}")
     return ", ".join(levels)
 
 

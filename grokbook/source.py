@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "grokbook"
@@ -33,6 +34,14 @@ def imported_modules(code: str, *, package: str = "") -> set[str]:
 
     ``package`` is the package the code belongs to; relative imports are resolved against it.
     """
+    parts = [name.split(".") for name in _named(code, package)]
+    prefixes = {".".join(part[: end + 1]) for part in parts for end in range(len(part))}
+    return {name for name in prefixes if module_path(name)}
+
+
+@cache  # by its text: the runs of a part share most of their modules
+def _named(code: str, package: str) -> frozenset[str]:
+    """What ``code`` imports of the package, whether modules or what is in them."""
     named = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -42,9 +51,7 @@ def imported_modules(code: str, *, package: str = "") -> set[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             named.add(base)
             named.update(f"{base}.{alias.name}" for alias in node.names)
-    parts = [name.split(".") for name in named if name.split(".")[0] == PACKAGE]
-    prefixes = {".".join(part[: end + 1]) for part in parts for end in range(len(part))}
-    return {name for name in prefixes if module_path(name)}
+    return frozenset(name for name in named if name.partition(".")[0] == PACKAGE)
 
 
 def closure(modules: set[str]) -> list[str]:
@@ -71,9 +78,13 @@ def fingerprint(modules: set[str]) -> str:
     digest = hashlib.sha256()
     for name in closure(modules):
         if name != PACKAGE:
-            tree = ast.parse(module_path(name).read_text("utf-8"))
-            digest.update(f"{name}\0{syntax(tree)}\0".encode())
+            digest.update(f"{name}\0{_syntax(module_path(name).read_text('utf-8'))}\0".encode())
     return digest.hexdigest()
+
+
+@cache
+def _syntax(code: str) -> str:
+    return syntax(ast.parse(code))
 
 
 def syntax(node: object) -> str:

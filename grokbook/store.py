@@ -137,7 +137,7 @@ def make(run: StoredRun, folder: Path | None = None) -> Path:
     ValueError, before any work, if the folder cannot be written to or holds the book's results and
     these are of other seeds.
     """
-    folder = output_folder(folder, instead=f"run {run.name!r} with --seeds" if run.seeds else "")
+    folder = output_folder(folder, instead="--seeds" if run.seeds else "")
     wall, cpu = time.perf_counter(), time.process_time()
     arrays = {name: np.asarray(value) for name, value in run.function(**run.parameters).items()}
     spent = {

@@ -1,5 +1,9 @@
 """The fingerprint of code: what it follows and what it ignores; and who may import whom."""
 
+import ast
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +17,11 @@ LIGHT = {
     "grokbook.linear": (),
     "grokbook.linear.theory": (),
     "grokbook.linear.simulate": (),
-    "grokbook.claims": ("IPython",),
+    "grokbook.claims": (),
+    "grokbook.parts": (),
+    "grokbook.machine": (),
+    "grokbook.xor.runs": (),
+    "grokbook.__main__": (),
     "grokbook.store": (),
     "grokbook.sweep_grid": (),
     "grokbook.sweep": ("joblib", "xarray", "tqdm", "threadpoolctl", "pandas"),
@@ -59,6 +67,80 @@ def test_fingerprint_sees_code_and_not_docstrings(package):
     assert source.fingerprint({"grokbook.a"}) == before
     (package / "b.py").write_text("X = 2\n", "utf-8")
     assert source.fingerprint({"grokbook.a"}) != before
+
+
+def test_the_version_alone_changes_no_fingerprint(package):
+    before = source.fingerprint({"grokbook.a"})
+    (package / "__init__.py").write_text('__version__ = "9.0"\n', "utf-8")
+    assert source.fingerprint({"grokbook.a"}) == before
+    # So nothing that a result depends on may stand there.
+    assert imports_of("grokbook") == set()
+
+
+# Syntax that newer Pythons read into other trees, or say in other words.
+CODE = '''"""M."""
+async def f(a, /, *, b: int = 1, c) -> None:
+    "D"
+    return f"{a!r:>{b}.{c}}x" "y" f"{{z}}{a=}{b:}" + "é\U0001fae9" "" f"{a}"
+class A:
+    """D"""
+    x: float = -0.0
+match x:
+    case {"a": 1, **rest}: y = [*rest, lambda *, k=None: k, 1e400, 1j, ..., None, {**rest, 1: 2}]
+'''
+
+
+def test_syntax_is_said_in_the_same_words_everywhere():
+    said = source.syntax(ast.parse(CODE))
+    assert hashlib.sha256(said.encode()).hexdigest()[:16] == "a1cf19e9bcbc3def"
+    # By construction: nothing that is empty, nothing that a Python may print or not.
+    assert "[]" not in said
+    assert said.isascii()
+    assert "ctx=" not in said
+    tree = ast.parse("def f(): pass")
+    plain = source.syntax(tree)
+    tree.body[0].type_params = []  # as from Python 3.12 on
+    assert source.syntax(tree) == plain
+    cut = ast.parse('f"ab{x}"')
+    cut.body[0].value.values[:1] = [ast.Constant("a"), ast.Constant("b"), ast.Constant("")]
+    assert source.syntax(cut) == source.syntax(ast.parse('f"ab{x}"'))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("return", "return None"),
+        ("x = [None]", "x = []"),
+        ("f(*a)", "f(a)"),
+        ("x = 1", "x = 1.0"),
+        ("x = 'a'", "x = b'a'"),
+        ("lambda *, a, b=1: 0", "lambda *, b, a=1: 0"),
+        ("lambda *, a=1, b: 0", "lambda *, a, b=1: 0"),
+        ("{**a, 'b': 1}", "{'b': 1, **a}"),
+        ("f'{x!r}'", "f'{x!s}'"),
+        ("f'{x}'", "f'{x:1}'"),
+        ("x = y", "y = x"),
+        ("x[1:]", "x[:1]"),
+        ("class A:\n    'd'\n    x = 1", "class A:\n    x = 1\n    'd'"),
+    ],
+)
+def test_other_code_is_other_syntax(one, other):
+    assert source.syntax(ast.parse(one)) != source.syntax(ast.parse(other))
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_one_fingerprint_on_every_python(version):
+    interpreter = shutil.which(f"python{version}")
+    environment = os.environ | {"PYENV_VERSION": version}  # where pyenv chooses
+    common = {"capture_output": True, "text": True, "env": environment}
+    if interpreter is None or subprocess.run([interpreter, "-c", ""], **common).returncode:
+        pytest.skip(f"no Python {version} here")
+    code = f"from grokbook import source; print(source.fingerprint({MODULES}))"
+    found = subprocess.run([interpreter, "-c", code], cwd=source.ROOT.parent, check=True, **common)
+    assert found.stdout.strip() == source.fingerprint(MODULES)
+
+
+MODULES = {"grokbook.modular.runs", "grokbook.xor.runs", "grokbook.linear.sweeps"}
 
 
 @pytest.mark.parametrize("module", LIGHT)

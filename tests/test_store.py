@@ -1,12 +1,15 @@
 """Stored results: what is written, and that loading refuses what does not fit."""
 
 import json
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from grokbook import __main__ as commands
-from grokbook import store, sweep_grid
+from grokbook import parts, randomness, source, store, sweep_grid
 from grokbook.curves import crossing_time
 
 DECLARED = {"step": [1.0, 2.0, 4.0], "values": [0.1, 0.6, 0.9], "level": 0.5, "hold": 0}
@@ -36,10 +39,12 @@ def test_round_trip_with_provenance(run, tmp_path):
     assert stored["grid"].shape == (2, 3)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a-run.json", "a-run.npz"]
     wanted = {"arrays", "command", "commit", "cpu", "cpu_seconds", "date", "function", "name"}
-    wanted |= {"parameters", "schema", "sha256", "source", "versions", "wall_seconds"}
+    wanted |= {"instructions", "parameters", "schema", "sha256", "source", "versions"}
+    wanted |= {"wall_seconds"}
     assert set(stored.provenance) == wanted
     assert "python -m grokbook run a-run" in stored.note
     assert "Made with" not in stored.note
+    assert stored.provenance["versions"]["grokbook"] == store.grokbook.__version__
     assert path.read_bytes() == store.make(run, tmp_path).read_bytes()
 
 
@@ -81,7 +86,7 @@ def test_another_version_or_source_is_said_in_one_line(run, tmp_path):
 def test_what_is_missing_or_unknown_is_refused(run, tmp_path):
     with pytest.raises(ValueError, match="not there; make it with: python -m grokbook run a-run"):
         store.load("a-run", tmp_path, run=run)
-    with pytest.raises(ValueError, match="name = 'nothing': must be one of"):
+    with pytest.raises(ValueError, match="no stored run 'nothing'; there are: modular-codes-bin"):
         store.load("nothing", tmp_path)
     with pytest.raises(ValueError, match="must be an existing folder"):
         store.load("a-run", tmp_path / "none", run=run)
@@ -107,7 +112,7 @@ def test_every_stored_file_is_declared_and_loads():
 
 
 def test_the_command_lists_makes_and_refuses(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(store, "catalogue", lambda: {"a-run": run})
+    monkeypatch.setattr(parts, "declared", lambda *_: ({"a-run": run}, {}))
     assert commands.main(["run", "--out", str(tmp_path)]) == 0
     assert "not made" in capsys.readouterr().out
     assert commands.main(["run", "a-run", "--out", str(tmp_path)]) == 0
@@ -124,6 +129,154 @@ def test_the_command_reports_a_failing_run_in_one_line(tmp_path, monkeypatch, ca
         raise ValueError("level = 2: must be < 1")
 
     bad = store.StoredRun("bad", fail, {}, "", 0)
-    monkeypatch.setattr(store, "catalogue", lambda: {"bad": bad})
+    monkeypatch.setattr(parts, "declared", lambda *_: ({"bad": bad}, {}))
     assert commands.main(["run", "bad", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "error: bad: ValueError: level = 2: must be < 1\n"
+
+
+# Other seeds
+
+
+def sample(seeds, size):
+    """Stand-in for a run of several seeds."""
+    return {"draw": np.array([randomness.generator(seed).standard_normal(size) for seed in seeds])}
+
+
+@pytest.fixture
+def seeded(monkeypatch):
+    monkeypatch.setattr(sample, "__module__", "grokbook.curves")
+    run = store.StoredRun("a-run", sample, {"seeds": [0, 1], "size": 3}, "draws", 0.1)
+    one = store.StoredRun("one", crossing, {"seed": 0}, "one seed", 0.1)
+    none = store.StoredRun("none", crossing, DECLARED, "no seed", 0.1)
+    known = {"a-run": run, "one": one, "none": none}
+    monkeypatch.setattr(parts, "declared", lambda *_: (known, {}))
+    return run
+
+
+def command(capsys, *arguments):
+    code = commands.main([*map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("100-104", [100, 101, 102, 103, 104]),
+        ("3,5,9", [3, 5, 9]),
+        ("7", [7]),
+        ("0-1,5", [0, 1, 5]),
+    ],
+)
+def test_seeds_are_read_from_ranges_and_lists(text, numbers):
+    assert commands.parse_seeds(text) == numbers
+
+
+def test_other_seeds_in_any_number(seeded, tmp_path, capsys):
+    code, _, err = command(capsys, "run", "a-run", "--seeds", "100-102", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    other = store.with_seeds(seeded, [100, 101, 102])
+    found = store.load("a-run", tmp_path, run=other)
+    np.testing.assert_array_equal(found["draw"], sample([100, 101, 102], 3)["draw"])
+    assert found.provenance["parameters"]["seeds"] == [100, 101, 102]
+    assert found.provenance["command"] == (
+        "python -m grokbook run a-run --seeds 100,101,102 --out DIR"
+    )
+    with pytest.raises(ValueError, match=r"store 'a-run': parameters = .*100.*: must be "):
+        store.load("a-run", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["a-run", "--seeds", "4-2"], "seeds = '4-2': must be like 100-104 or 3,5,9"),
+        (["a-run", "--seeds", "x"], "seeds = 'x': must be like"),
+        (["a-run", "--seeds", "-1"], "seeds = '-1': must be like"),
+        (["a-run", "--seeds", "٣"], "must be like"),
+        (["a-run", "--seeds", "3,3"], "seeds = [3, 3]: must be different whole numbers from 0 to"),
+        (["a-run", "--seeds", "9999999"], "must be different whole numbers from 0 to 1000002"),
+        (["one", "--seeds", "3,5"], "seeds = [3, 5]: 'one' takes one seed"),
+        (["none", "--seeds", "3"], "seeds = [3]: 'none' takes no seeds"),
+        (["--seeds", "3"], "--seeds needs the NAME of a run"),
+    ],
+)
+def test_bad_seeds_are_refused_in_one_line(seeded, tmp_path, capsys, arguments, line):
+    code, _, err = command(capsys, "run", *arguments, "--out", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert line in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_seeds_never_replace_the_books_results(seeded, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(store, "DATA", tmp_path)
+    for out in ([], ["--out", tmp_path]):
+        code, _, err = command(capsys, "run", "a-run", "--seeds", "3", *out)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "--out" in err
+    monkeypatch.setenv(randomness.VARIABLE, "7")
+    code, _, err = command(capsys, "run", "a-run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "GROKBOOK_SEED_SHIFT=7: must not replace the book's results" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_stored_run_takes_other_seeds():
+    for run in store.catalogue().values():
+        assert store.with_seeds(run, [100]).parameters != run.parameters
+
+
+def test_shifted_results_load_under_their_shift_only(seeded, tmp_path, monkeypatch):
+    store.make(seeded, tmp_path)
+    plain = store.load("a-run", tmp_path)
+    assert "seed_shift" not in plain.provenance
+    monkeypatch.setenv(randomness.VARIABLE, "2")
+    np.testing.assert_array_equal(store.load("a-run", tmp_path)["draw"], plain["draw"])
+    store.make(seeded, tmp_path)
+    shifted = store.load("a-run", tmp_path)
+    assert shifted.provenance["seed_shift"] == 2
+    assert "Seeds shifted by 2." in shifted.note
+    assert np.all(shifted["draw"] != plain["draw"])
+    for other in ("0", "3"):
+        monkeypatch.setenv(randomness.VARIABLE, other)
+        with pytest.raises(ValueError, match=r"'a-run': its seeds were shifted: .*SHIFT=2"):
+            store.load("a-run", tmp_path)
+
+
+# Where results may go, and what an installed package lacks
+
+
+def test_an_installed_package_is_not_written_to(seeded, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(store, "DATA", tmp_path / "data")
+    monkeypatch.setattr(source, "checkout", lambda: None)
+    (tmp_path / "data").mkdir()
+    for out in ([], ["--out", tmp_path / "data"]):
+        code, _, err = command(capsys, "run", "a-run", *out)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "an installed grokbook is not written to: give a folder with --out" in err
+    assert command(capsys, "run", "a-run", "--out", tmp_path)[0] == 0
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys, monkeypatch):
+    def never():
+        raise AssertionError("computed")
+
+    run = store.StoredRun("a-run", never, {}, "", 0)
+    monkeypatch.setattr(parts, "declared", lambda *_: ({"a-run": run}, {}))
+    code, _, err = command(capsys, "run", "a-run", "--out", "/proc")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "folder = '/proc': must be one to write to" in err
+
+
+def test_a_run_is_found_without_the_parts_that_need_not_be_imported():
+    code = "import sys; from grokbook import store; store.load('xor-full-vectors'); "
+    code += "assert 'grokbook.modular' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_two_declarations_of_one_name_are_refused(monkeypatch):
+    monkeypatch.setattr(parts.importlib, "import_module", lambda _: SimpleNamespace(RUNS=TWICE))
+    with pytest.raises(ValueError, match="runs 'a-run': declared twice"):
+        store.catalogue()
+
+
+TWICE = (store.StoredRun("a-run", crossing, {}, "", 0.1),) * 2

@@ -1,16 +1,30 @@
 """Declarations, stores and commands of sweeps: what they hold to, and what they refuse."""
 
+import io
 import json
+import os
 import sqlite3
+import sys
+import tempfile
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sweep_functions as functions
 from grokbook import __main__ as commands
-from grokbook import store, sweep, sweep_command, sweep_grid, sweep_source, sweep_store
+from grokbook import (
+    parts,
+    randomness,
+    store,
+    sweep,
+    sweep_command,
+    sweep_grid,
+    sweep_source,
+    sweep_store,
+)
 from grokbook.sweep_grid import Grid
 
 DECLARED = sweep.catalogue()
@@ -162,7 +176,8 @@ def test_a_function_without_a_file_is_refused():
 def test_a_finished_sweep_carries_its_provenance(declared, finished):
     found = sweep.load(declared, "small", finished)
     wanted = {"arrays", "command", "commit", "cpu", "cpu_seconds", "date", "function", "name"}
-    wanted |= {"parameters", "schema", "sha256", "source", "versions", "wall_seconds"}
+    wanted |= {"instructions", "parameters", "schema", "sha256", "source", "versions"}
+    wanted |= {"wall_seconds"}
     assert set(found.provenance) == wanted
     assert "remake with: python -m grokbook sweep a-sweep --size small" in found.note
     assert "Made with" not in found.note
@@ -257,7 +272,7 @@ def test_a_changed_digit_is_seen(declared, finished):
         sweep.run(declared, "small", finished)
 
 
-@pytest.mark.parametrize("key", ["source", "numpy", "function"])
+@pytest.mark.parametrize("key", ["source", "numpy", "function", "seed_shift"])
 def test_another_source_or_version_does_not_resume(declared, finished, key):
     with closing(sqlite3.connect(finished / "a-sweep.sqlite")) as database, database:
         database.execute("UPDATE identity SET value = '\"other\"' WHERE key = ?", (key,))
@@ -384,3 +399,95 @@ def test_an_interrupted_run_says_so(monkeypatch, capsys):
 )
 def test_times_in_round_words(seconds, words):
     assert sweep_command.duration(seconds) == words
+
+
+# Shifted seeds, odd folders, odd consoles
+
+
+def test_shifted_seeds_stay_apart(declared, finished, monkeypatch, capsys):
+    monkeypatch.setenv(randomness.VARIABLE, "1")
+    with pytest.raises(ValueError, match="made with seed_shift = 0, now 1: remove it or give"):
+        sweep.run(declared, "small", finished)
+    monkeypatch.setattr(store, "DATA", finished)
+    code, _, err = run(capsys, "a-sweep")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "GROKBOOK_SEED_SHIFT=1: must not replace the book's results" in err
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a#b?mode=rw&x", "Zürich–λ", "a'b\"c"])
+def test_any_folder_serves(declared, tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    sweep.run(declared, "small", folder)
+    assert sweep.progress(declared, "small", folder) == sweep.Progress(8, 0, 8, True)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix] == []
+    assert (folder / "a-sweep.sqlite").is_file()
+
+
+@pytest.fixture
+def as_nobody():
+    """A folder that this user, however mighty, may not write to; and the right to act so."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield folder
+        folder.chmod(0o755)
+
+
+def looked_at(folder, declared, mode):
+    """Status of the small size under a user without rights in a folder of that mode."""
+    sweep_command._status(declared, "small", folder)  # what is imported late, while it may be
+    folder.chmod(mode)
+    user, root = os.geteuid(), os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        return sweep_command._status(declared, "small", folder)
+    finally:
+        if root:
+            os.seteuid(user)
+
+
+def test_the_status_of_a_folder_that_may_only_be_read(declared, as_nobody):
+    sweep.run(declared, "small", as_nobody)
+    assert looked_at(as_nobody, declared, 0o555) == "stored     8 of 8 runs in the database"
+
+
+def test_the_status_of_a_folder_that_may_not_be_read(declared, as_nobody):
+    sweep.run(declared, "small", as_nobody)
+    for path in as_nobody.iterdir():
+        path.chmod(0o600 if os.geteuid() == 0 else 0)
+    found = looked_at(as_nobody, declared, 0o555)
+    assert found == "a-sweep.sqlite: cannot be read: unable to open database file"
+
+
+def test_any_console_can_show_the_list(monkeypatch):
+    seen = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(seen, encoding="cp1252"))
+    assert commands.main(["sweep"]) == 0
+    assert "delay over lambda and weight decay" in seen.getvalue().decode("cp1252")
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(monkeypatch, capfd):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert commands.main(["sweep"]) == 1
+        monkeypatch.undo()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_part_that_cannot_be_imported_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("grokbook.modular")]:
+        monkeypatch.delitem(sys.modules, name)
+    line = "those of grokbook.modular need torch: pip install 'grokbook[modular]'"
+    code, out, err = run(capsys)
+    assert (code, err) == (0, f"{line}\n")
+    assert "xor-signal: " in out
+    assert "tickets-mask: needs torch\n" in out
+    code, _, err = run(capsys, "tickets-mask")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: no sweep 'tickets-mask'; there are: linear-decay, ")
+    assert err.endswith(f"; {line}\n")
+    assert parts.declared("runs")[1] == {"modular": "torch"}
