@@ -96,3 +96,10 @@ def test_bad_input_is_refused(call, message):
 def test_primes():
     assert [n for n in range(30) if data.is_prime(n)] == [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]
     assert np.all([data.is_prime(p) for p in (59, 67, 97, 113)])
+
+
+@pytest.mark.parametrize("fraction", [0.29, 0.29 * (1 + 2**-50), 0.29 * (1 - 2**-50)])
+def test_a_whole_number_of_samples_is_not_a_matter_of_rounding(fraction):
+    pairs = data.modular_pairs(p=10)
+    assert len(data.split(pairs, fraction)[0]) == 29
+    assert len(data.split(pairs, 0.2999)[0]) == 29

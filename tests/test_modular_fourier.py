@@ -54,6 +54,16 @@ def test_coefficients_restriction_and_exclusion():
     assert np.allclose(fourier.excluded(logits, [2, 5]) + kept, logits)
 
 
+def test_rounding_decides_no_order_of_equal_waves():
+    logits = wave_logits({9: 1.0, 4: 1.0, 7: 1.0, 2: 0.3})
+    for seed in range(5):
+        noise = 1 + 1e-14 * np.random.default_rng(seed).standard_normal(logits.shape)
+        assert fourier.key_frequencies(logits * noise, 0.6) == [4, 7]
+    # Three equal waves hold two thirds with two of them, whichever way that is rounded.
+    equal = wave_logits({9: 1.0, 4: 1.0, 7: 1.0})
+    assert fourier.key_frequencies(equal, 2 / 3) == [4, 7]
+
+
 def test_all_logits_are_the_networks():
     network = MLP(5, 5, width=8)
     logits = fourier.all_logits(network, 5)

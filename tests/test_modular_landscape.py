@@ -36,9 +36,21 @@ def test_components_are_taken_from_the_given_origin():
     paths, _ = paths_in_a_plane()
     plane = landscape.principal_plane(paths, origin=paths[0][0])
     np.testing.assert_allclose(plane.coordinates(paths[0][0]), 0, atol=1e-12)
-    assert np.all(plane.coordinates(np.concatenate(paths)).mean(axis=0) > 0)
     other = landscape.principal_plane([-one for one in paths], origin=-paths[0][0])
     np.testing.assert_allclose(other.axes, -plane.axes, atol=1e-9)
+
+
+def test_rounding_decides_no_sign():
+    """Points around their mean have a mean of rounding, so that it cannot give the signs."""
+    paths, _ = paths_in_a_plane()
+    plane = landscape.principal_plane(paths)
+    place = plane.coordinates(np.concatenate(paths))
+    first = np.argmax(np.abs(place) >= np.abs(place).max(axis=0) / 2, axis=0)
+    assert np.all(place[first, [0, 1]] > 0)
+    for seed in range(5):
+        rounding = 1 + 1e-13 * np.random.default_rng(seed).standard_normal(paths[0].shape[1])
+        other = landscape.principal_plane([one * rounding for one in paths])
+        np.testing.assert_allclose(other.axes, plane.axes, atol=1e-9)
 
 
 def test_following_changes_nothing_about_the_run():
@@ -76,6 +88,8 @@ def test_bad_input_is_refused():
         landscape.principal_plane([])
     with pytest.raises(ValueError, match="must span a plane"):
         landscape.principal_plane([np.outer(np.arange(4.0), np.ones(5))])
+    with pytest.raises(ValueError, match="must differ in variance"):
+        landscape.principal_plane([np.concatenate([np.eye(3), -np.eye(3)])])
     with pytest.raises(ValueError, match="must have shape"):
         landscape.principal_plane([np.ones((2, 5)), np.ones((2, 6))])
     with pytest.raises(ValueError, match="record"):
