@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
-from scipy.special import lambertw
+from scipy.special import lambertw, ndtri
 
 from grokbook.logistic import ToySetting, flow, theory, toy
 
@@ -70,6 +70,35 @@ def test_curves_start_on_the_boundary_and_generalise():
     assert np.log(curves.generalisation_time()) == pytest.approx(float(expected), abs=0.01)
 
 
+@pytest.mark.parametrize("gap", [0.2, 0.02, -0.3])
+def test_the_train_accuracy_is_that_of_the_two_points(gap):
+    """Against the outputs S x + b of trained weights; at a gap of 0.2 the second point is learnt
+    late."""
+    setting = ToySetting((1 - gap) / 2, noise_scale=5.0, learning_rate=0.01)
+    step = np.append(0, np.geomspace(1, 1e6, 40))
+    points = flow.Samples(5.0 * np.array([[-1.0], [gap]]), np.ones(2))
+    run = flow.gradient_flow(
+        points, np.zeros(2), step, learning_rate=0.01, loss="exponential", tolerance=1e-6
+    )
+    curves = toy.curves(setting, step)
+    expected = np.mean(points.logits(run.state) < 0, axis=1)
+    np.testing.assert_array_equal(curves.train_accuracy, expected)
+    late = curves.memorisation_time()
+    assert (late > 100) == (gap == 0.2)
+
+
+@pytest.mark.parametrize("gap", [0.3, 0.0, -0.02])
+def test_the_noise_from_which_on_there_is_a_delay(gap):
+    """The accuracy starts at Phi(2 / (sigma^2 (1 - e))): a delay if that is below the level."""
+    for level in (0.8, 0.95):
+        edge = np.sqrt(2 / (ndtri(level) * (1 - gap)))
+        below, above = toy.log_time_to_accuracy(gap, edge * np.array([0.995, 1.005]), level=level)
+        assert below == -np.inf
+        assert np.isfinite(above)
+        start = toy.path(ToySetting((1 - gap) / 2, edge), [1e-7]).accuracy
+        assert start == pytest.approx(level, abs=1e-6)
+
+
 def test_times_to_accuracy_reproduce_the_table():
     noise_scale = np.array([2.0, 5, 30, 300])
     table = {
@@ -112,6 +141,8 @@ def test_loss_times_are_eqs_40_and_41():
         (lambda: toy.path(ToySetting(0.4), [-1.0, 1.0]), "depth"),
         (lambda: toy.path(ToySetting(0.4), [1.0, np.inf]), "depth"),
         (lambda: toy.depth_at(ToySetting(0.4), [3.0, 2.0]), "step"),
+        (lambda: toy.spread_at(-1.0, 0.1, 2.0), "depth reaches -1, noise_scale 2: must be"),
+        (lambda: toy.spread_at(1.0, 0.1, 0.0), "depth reaches 1, noise_scale 0: must be"),
         (lambda: toy.resting_spread(1.0), "gap"),
         (lambda: toy.log_time_to_accuracy(0.1, 2.0, level=0.4), "level"),
         (lambda: toy.log_loss_times(ToySetting(0.4), 1.0), "log_epsilon"),

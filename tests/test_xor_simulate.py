@@ -135,6 +135,42 @@ def test_any_dimension():
     assert np.all(np.abs(lengths / 1e19 - 1) < 1e-7)
 
 
+# --- the same seed, the same run ----------------------------------------------------------------
+
+NUDGE = 2.0**-50  # relative; what another order of sums may leave
+
+
+@pytest.mark.parametrize("loss", simulate.LOSSES)
+@pytest.mark.parametrize("init_ratio", [1e-3, 0.3])
+def test_rounding_leaves_the_events_of_a_run(loss, init_ratio):
+    """The same neurons active on the same points at every record, hence the same event times."""
+    setting = XorSetting(d_in=4000, n_train=60, n_test=40, width=100, signal_norm=14.0)
+    setting = replace(setting, init_std=init_ratio * setting.step_size)
+    signs = np.random.default_rng(3)
+    for seed in range(3):
+        plain = simulate.draw(setting, seed)
+        nudged = simulate.Draw(
+            replace(
+                plain.data,
+                gram=plain.data.gram * (1 + NUDGE * signs.choice([-1, 1], plain.data.gram.shape)),
+            ),
+            plain.initial * (1 + NUDGE * signs.choice([-1, 1], plain.initial.shape)),
+        )
+        runs = [simulate.train(one, range(0, 31, 3), loss=loss) for one in (plain, nudged)]
+        np.testing.assert_array_equal(runs[1].members, runs[0].members)
+        np.testing.assert_array_equal(runs[1].output > 0, runs[0].output > 0)
+        times = [simulate.curves([run]).memorisation_time(0.9) for run in runs]
+        np.testing.assert_array_equal(times[1], times[0])
+
+
+def test_full_vectors_have_centres_that_rounding_cannot_turn(monkeypatch):
+    """Directions of two random vectors, far from parallel: a nudge moves the samples as little."""
+    plain = simulate.draw_directly(SMALL, 0)
+    qr = np.linalg.qr
+    monkeypatch.setattr(np.linalg, "qr", lambda matrix: qr(matrix * (1 + NUDGE)))
+    np.testing.assert_allclose(simulate.draw_directly(SMALL, 0).samples, plain.samples, atol=1e-13)
+
+
 # --- what a run tells ----------------------------------------------------------------------------
 
 
@@ -155,6 +191,13 @@ def test_records_against_their_definitions():
     np.testing.assert_array_equal(draw.clean, np.where(draw.cluster < 2, 1, -1))
     own = draw.cluster[n:] == 0
     assert run.cluster_accuracy[1, 0] == run.test_correct[1, own].mean()
+
+
+def test_counts_alone_are_those_of_the_draw():
+    for seed in range(5):
+        np.testing.assert_array_equal(
+            simulate.members(SMALL, seed), simulate.draw(SMALL, seed).data.members
+        )
 
 
 def test_curves_stack_runs_and_keep_the_loss_near_log_2():

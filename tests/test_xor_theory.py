@@ -123,6 +123,31 @@ def test_speed_of_aligned_neurons(setting, tolerance):
     assert checked > 4
 
 
+@pytest.mark.parametrize("setting", [PAPER, within_assumptions(200, 10**13)])
+def test_what_aligned_neurons_keep_of_the_mirror_cluster(setting):
+    """Activations drawn as signs of correlated normals, for 40,000 neurons: the mean number of
+    clean mirror points active on those with D > 0.  In the paper's experiment the overlap of points
+    takes away another four of them."""
+    members = np.array([[46, 4], [40, 3], [52, 2], [50, 3]])
+    kept = members[:, 0] - 2 * members.sum() * theory.aligned_speed(setting, members)
+    squared = setting.signal_norm**2
+    overlap = squared / (setting.d_in + squared)
+    rng = np.random.default_rng(0)
+    for nu, mirror in enumerate((1, 0, 3, 2)):
+        common = np.sqrt(overlap) * rng.standard_normal((40_000, 1))
+
+        def active(cluster, way, common=common):
+            noise = rng.standard_normal((len(common), members[cluster].sum()))
+            seen = way * common + np.sqrt(1 - overlap) * noise > 0
+            clean = members[cluster, 0]
+            return seen[:, :clean].sum(axis=1), seen[:, clean:].sum(axis=1)
+
+        (clean, flipped), (clean_mirror, flipped_mirror) = active(nu, 1), active(mirror, -1)
+        aligned = clean - flipped - clean_mirror + flipped_mirror > 0
+        # The normal law stands for a lattice: half a point.
+        assert clean_mirror[aligned].mean() == pytest.approx(kept[nu], abs=0.5)
+
+
 def test_early_fit_of_the_small_step():
     """The mean over runs while most first activations last, in standard errors of the mean."""
     setting = replace(PAPER, step_size=1e-16, n_test=1)

@@ -48,7 +48,7 @@ def loss(bias, spread) -> np.ndarray:
     """
     bias, spread = _checked(bias, spread)
     flat = np.empty(bias.size)
-    order = np.argsort(spread.ravel())
+    order = np.argsort(spread.ravel(), kind="stable")
     b, r = bias.ravel()[order], spread.ravel()[order]
     for first in range(0, b.size, _BLOCK):
         block = slice(first, first + _BLOCK)

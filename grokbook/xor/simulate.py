@@ -173,6 +173,17 @@ def draw(setting: XorSetting, seed: int) -> Draw:
     return _reduce(setting, cluster, flipped, sign, inputs, weights)
 
 
+def members(setting: XorSetting, seed: int) -> np.ndarray:
+    """Clean and flipped training points of each cluster, (4, 2), as :func:`draw` draws them.
+
+    A thousand training sets can be looked at in a second, to choose among them by their counts.
+    ValueError if ``seed`` is not a whole number >= 0.
+    """
+    cluster, flipped, _ = _labels_and_signs(setting, randomness.generator(seed))
+    kinds = 2 * cluster[: setting.n_train] + flipped
+    return np.bincount(kinds, minlength=8).reshape(4, 2)
+
+
 @dataclass(frozen=True)
 class FullDraw:
     """One draw in full: samples (n_train + n_test + 2, d_in), mu_1 and mu_2 last; weights
