@@ -21,7 +21,7 @@ WAIT = 200
 RECORD = {"every": 20, "first": 120}
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 NORM_ARMS = ("dense", "ticket", *(f"dense, L{p} norm of the ticket" for p in (1, 2)))
-RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
+RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 NO_DECAY_RATES = (0.6, 0.7, 0.8)
 LATE = (2.0,)
 
