@@ -50,10 +50,13 @@ def test_another_repositorys_commit_is_not_ours(package, monkeypatch):
     assert machine.commit() == "unknown"  # tracked, but not where a checkout has it
 
 
-def test_a_hooks_repository_is_not_asked(package, monkeypatch):
-    monkeypatch.setenv("GIT_DIR", str(package.parent / ".git"))
-    monkeypatch.setattr(source, "ROOT", package.parent.parent)
-    assert machine.commit() == "unknown"
+def test_a_hooks_repository_is_not_asked(package, monkeypatch, tmp_path):
+    git(package.parent, "add", ".")
+    git(package.parent, "commit", "--quiet", "-m", "ours")
+    head = git(package.parent, "rev-parse", "HEAD")
+    git(tmp_path, "init", "--quiet", "other")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    assert machine.commit() == head
 
 
 def instructions(**environment):
