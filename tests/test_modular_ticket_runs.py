@@ -91,7 +91,7 @@ def test_edge_popup():
     assert kept["test_accuracy"].shape == shape
     assert kept["graph"].shape == (n_seeds, len(parameters["graph_steps"]), 5, 4)
     setting = TicketSetting(learning_rate=1e-2)  # of Table 1
-    assert popup_arm.LEARNING_RATE == setting.learning_rate
+    assert setting.learning_rate == popup_arm.LEARNING_RATE
     memory = follow(setting.trainer(0), [starts[1]])
     for k, way in enumerate(popup_arm.WAYS):
         run = popup_arm.run_way(way, setting, 0, memory.last, [0, 50])
