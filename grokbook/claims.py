@@ -328,7 +328,9 @@ def _worst(test: Expectation, measured, expected, passed: bool) -> str:
         np.atleast_1d(test.deviation(measured, expected)).ravel(), value.shape
     )
     low, high = test.limits
-    worst = int(np.argmax(np.nan_to_num(np.maximum(low - deviation, deviation - high), nan=np.inf)))
+    with np.errstate(invalid="ignore"):  # an infinite value may meet an infinite bound
+        beyond = np.fmax(low - deviation, deviation - high)
+    worst = int(np.argmax(np.where(np.isnan(deviation), np.inf, beyond)))
     shown = ("yes" if passed else "no") if test.comparison == "holds" else _show(value[worst])
     if np.size(expected) > 1:
         predicted = np.broadcast_to(np.asarray(expected, dtype=float), np.shape(measured)).ravel()

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -285,3 +286,11 @@ def test_not_attempted_is_never_checked(ledger):
 def test_numbers_are_shown_alike_everywhere():
     shown = [claims._show(v) for v in (0, 0.95449974, 22889.7, 1.53e-13, 2e7, float("inf"))]
     assert shown == ["0", "0.9545", "22890", "1.53e-13", "2e7", "inf"]
+
+
+def test_an_infinite_value_above_its_bound_is_not_the_worst():
+    test = claims.Expectation("time", "at_least", 10.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert claims._result(test, [np.inf, 12.0, 40.0], None)["measured"] == "12 (worst of 3)"
+        assert claims._result(test, [np.nan, 12.0], None)["measured"] == "nan (worst of 2)"

@@ -281,6 +281,12 @@ def test_any_small_setting(setting, seed):
             ),
             "learning_rate = 0.5: must be < 0.26",
         ),
+        (
+            lambda: simulate.trajectory(
+                replace(SMALL, weight_decay=20.0, learning_rate=0.1), [1], [0], method="steps"
+            ),
+            "learning_rate = 0.1: must be < 0.0724",
+        ),
         (lambda: simulate.gradient_descent(SMALL, [0.5], 0), "step holds 0.5"),
         (lambda: simulate.gradient_descent(SMALL, [1], "a"), "seed = 'a'"),
         (lambda: simulate.gradient_descent(SMALL, [1], 0, n_test=-1), "n_test = -1"),

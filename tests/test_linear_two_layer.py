@@ -116,6 +116,15 @@ def test_conserved_quantity():
     np.testing.assert_allclose(first, last, atol=2e-3 * np.linalg.norm(first))
 
 
+def test_longest_stride_takes_the_largest_mode_to_rest():
+    """One update of that length shrinks the mode of largest rate by its whole distance."""
+    setting = TwoLayerSetting(0.9, d_in=400, d_hidden=200)
+    data = simulate.rotate(simulate.draw(setting, 0))
+    kernel = np.linalg.norm(data.student[1], 2) ** 2
+    rate = 2 * setting.learning_rate / setting.d_out * data.eigenvalue[-1] * kernel
+    assert rate * simulate.longest_stride(setting) == pytest.approx(1, abs=0.15)
+
+
 def test_longest_stride_is_the_default():
     longest = simulate.longest_stride(SMALL)
     for stride in (None, longest):

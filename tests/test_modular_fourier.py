@@ -28,6 +28,8 @@ def test_spectrum_of_known_waves():
     assert np.allclose(power.sum(axis=0), [1, 1, 1, 0])
     spectrum = fourier.spectrum(table)
     assert np.allclose(spectrum[[2, 6]], [2 / 7, 5 / 7])
+    impulse = fourier.spectrum(np.eye(P)[:, :1])
+    assert np.allclose(impulse, np.full(11, 1 / 11))
 
 
 def test_entropy_counts_frequencies():

@@ -40,6 +40,12 @@ def test_components_are_taken_from_the_given_origin():
     np.testing.assert_allclose(other.axes, -plane.axes, atol=1e-9)
 
 
+def test_explained_is_a_share_of_all_the_variance():
+    points = np.diag([3.0, 2.0, 1.0]) @ np.eye(3, 8)
+    plane = landscape.principal_plane([points], origin=np.zeros(8))
+    np.testing.assert_allclose(plane.explained, [9 / 14, 4 / 14])
+
+
 def test_rounding_decides_no_sign():
     """Points around their mean have a mean of rounding, so that it cannot give the signs."""
     paths, _ = paths_in_a_plane()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import popup_arm, ticket_arms, ticket_tasks
+from grokbook.curves import Curves
+from grokbook.modular import masks, popup_arm, ticket_arms, ticket_tasks
 from grokbook.modular import ticket_sweeps as sweeps
-from grokbook.modular.path import follow, schedule
+from grokbook.modular.path import Path, follow, schedule
 from grokbook.modular.popup import edge_popup, initial_scores, popped
 from grokbook.modular.tickets import QUICK
 
@@ -69,6 +70,16 @@ def test_frozen_weights_stay_and_trained_ones_move():
     assert not torch.allclose(both.last[used], weights[used])
 
 
+def test_weights_that_are_not_used_only_decay():
+    """What the second step uses and the first did not has felt weight decay and no gradient."""
+    weights = SMALL.initial(0)
+    first = popped(initial_scores(SMALL, 0), 0.4, list(SMALL.spans().values())) > 0
+    last = edge_popup(SMALL, 0, weights, [0, 1], train_weights=True).last
+    new = (last != 0) & ~first
+    assert new.any()
+    torch.testing.assert_close(last[new], 0.99 * weights[new], rtol=1e-5, atol=0)
+
+
 def test_a_table_collects_runs_and_continues_their_curves():
     table = sweeps.Table(50)
     run = follow(SMALL.trainer(0), schedule(10))
@@ -106,13 +117,38 @@ def test_sweeps_add_their_arms():
     assert np.all(np.diff(runs["dense"].curves.step) > 0)
 
 
+def jumps(step, memorised, generalised):
+    """A path whose accuracies jump from 0 to 1, with other weights at each step."""
+    step = np.array(step)
+    curves = [0.0 * step] * 2 + [(step >= one).astype(float) for one in (memorised, generalised)]
+    rng = torch.Generator().manual_seed(1)
+    return Path(Curves(step, *curves), step, torch.randn(len(step), 50, generator=rng))
+
+
 def test_mask_times_are_shares_of_the_generalisation_time():
-    trainer = SMALL.trainer(0)
-    trainer.test = trainer.train
-    dense = follow(trainer, range(401), keep=range(0, 400, 10), wait=100)
-    found = sweeps.mask_times(dense)
-    assert found["mask at 1 t_gen"] == pytest.approx(dense.t_gen, abs=6)
-    assert found["mask at 0.5 t_gen"] == pytest.approx(dense.t_gen / 2, abs=6)
+    found = sweeps.mask_times(jumps(range(0, 401, 10), 20, 300))
+    assert found["mask at step 50"] == 50
+    assert found["mask at 0.5 t_gen"] == 150
+    assert found["mask at 1 t_gen"] == 300
+
+
+def test_masks_on_the_way_are_shares_of_the_run():
+    dense = jumps([0, 100, 700, 1000], 100, 700)
+    for share, step in ((1.0, 1000), (0.7, 700), (0.69, 100), (0.0, 100)):
+        wanted = masks.magnitude(dense.at(step), 0.6)
+        assert torch.equal(ticket_arms._mask(SMALL, 3, dense, 0.6, share), wanted)
+    wanted = masks.random(50, 0.6, 1003)
+    assert torch.equal(ticket_arms._mask(SMALL, 3, dense, 0.6, None), wanted)
+
+
+def test_runs_of_other_tasks_end_after_generalisation():
+    def make():
+        trainer = SMALL.trainer(0)
+        trainer.test = trainer.train
+        return trainer
+
+    for run in ticket_tasks.dense_and_ticket(make, range(301), range(301)):
+        assert 148 <= run.step[-1] - run.t_gen <= 152
 
 
 def test_the_papers_arm_has_its_shapes():

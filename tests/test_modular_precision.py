@@ -100,3 +100,9 @@ def test_collapse_points_of_the_two_losses():
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_bounds_are_apart_by_the_logarithm_of_the_wrong_classes():
+    low, high = precision.bounds("float32", 113)
+    assert low == pytest.approx(24 * math.log(2), rel=1e-15)
+    assert high - low == pytest.approx(math.log(112), rel=1e-14)

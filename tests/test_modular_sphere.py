@@ -25,6 +25,12 @@ def test_every_tensor_keeps_its_norm_and_the_loss_falls():
     assert run.curves.train_loss[-1] < 0.7 * run.curves.train_loss[0]
 
 
+def test_defaults_are_those_of_the_authors_code():
+    one = SphericalAdamW()
+    assert (one.learning_rate, one.beta1, one.beta2, one.epsilon) == (0.01, 0.9, 0.999, 1e-8)
+    assert (one.weight_decay, one.orthogonal, one.relative) == (0.0, "", False)
+
+
 def test_without_the_projection_the_norm_changes():
     before, after, _ = trained(AdamW(0.01, beta2=0.999, epsilon=1e-8))
     assert np.all(np.abs(np.divide(after, before) - 1) > 0.02)

@@ -90,7 +90,8 @@ def test_edge_popup():
     shape = (len(starts), len(popup_arm.WAYS), n_seeds, kept["step"].size)
     assert kept["test_accuracy"].shape == shape
     assert kept["graph"].shape == (n_seeds, len(parameters["graph_steps"]), 5, 4)
-    setting = TicketSetting(learning_rate=popup_arm.LEARNING_RATE)
+    setting = TicketSetting(learning_rate=1e-2)  # of Table 1
+    assert setting.learning_rate == popup_arm.LEARNING_RATE
     memory = follow(setting.trainer(0), [starts[1]])
     for k, way in enumerate(popup_arm.WAYS):
         run = popup_arm.run_way(way, setting, 0, memory.last, [0, 50])

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import MLP, AdamW, CrossEntropy, StableMaxCrossEntropy, Trainer, arms, data
+from grokbook.modular import (
+    MLP,
+    SGD,
+    AdamW,
+    CrossEntropy,
+    StableMaxCrossEntropy,
+    Trainer,
+    arms,
+    data,
+)
 from grokbook.modular import network as networks
 from grokbook.modular.train import evaluate, stack, train
 
@@ -264,3 +273,14 @@ def test_several_arms_are_stored_by_name():
     assert arms.select(kept, "one").step[-1] == 4
     with pytest.raises(ValueError, match=r"'three'.*'one', 'two'"):
         arms.select(kept, "three")
+
+
+def test_gradient_scale_is_a_factor_on_the_gradient():
+    moves = []
+    for scale in (1.0, 3.0):
+        trainer = Trainer(model(), *DATA, optimizer=SGD(0.1), gradient_scale=scale)
+        before = trainer.weights.clone()
+        trainer.run([0, 1])
+        moves.append(trainer.weights - before)
+    assert torch.allclose(moves[1], 3 * moves[0], rtol=1e-3, atol=1e-7)
+    assert float(moves[0].norm()) > 1e-3
