@@ -100,7 +100,7 @@ def _correct(setting, vectors, n_samples, rng, *, haar):
     """
     n_modes, d_out = vectors[0].shape
     stacked = np.concatenate(vectors, axis=1)
-    if stacked.shape[1] < n_modes:
+    if 2 * stacked.shape[1] < n_modes:
         stacked = covariance_root(stacked)
     directions = rng.standard_normal((n_samples, len(stacked)))
     if haar:
