@@ -189,13 +189,15 @@ def check(claim_id: str, measured: Mapping | float | bool, expected: Mapping | f
     Raises
     ------
     ValueError
-        For an unknown id, a claim that is not attempted, or tests that do not match the row's.
+        For an unknown id, a claim that is not attempted, tests that do not match the row's, values
+        that are no numbers, or expected values in another shape than the measured.
     ClaimFailed
         If a measured value is out of bounds and failed claims are to raise (:func:`strict`).
     """
     known = ledgers()
     if claim_id not in known:
-        near = ", ".join(sorted(id for id in known if id[:2] == claim_id[:2])) or ", ".join(known)
+        of_paper = sorted(id for id in known if id[:2] == str(claim_id)[:2])
+        near = ", ".join(of_paper or known)
         raise ValueError(f"claim_id = {claim_id!r}: must be one of the ledger's: {near}")
     claim = known[claim_id]
     results = _results(claim, measured, expected)
@@ -310,6 +312,11 @@ def _results(claim: Claim, measured, expected) -> list[dict]:
 
 
 def _result(test: Expectation, measured, expected) -> dict:
+    measured = _numbers("measured", test, measured)
+    if test.needs_expected:
+        expected = _numbers("expected", test, expected)
+        if expected.size != 1:
+            _fitting(test, expected, measured.shape)
     passed = test.passes(measured, expected)
     return {
         "test": test.name,
@@ -317,6 +324,25 @@ def _result(test: Expectation, measured, expected) -> dict:
         "measured": _worst(test, measured, expected, passed),
         "passed": passed,
     }
+
+
+def _numbers(argument: str, test: Expectation, value) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{argument} for {test.name!r} is {value!r}: must be a number or an array of numbers"
+        ) from None
+
+
+def _fitting(test: Expectation, expected: np.ndarray, shape: tuple[int, ...]) -> None:
+    try:
+        np.broadcast_to(expected, shape)
+    except ValueError:
+        raise ValueError(
+            f"expected for {test.name!r} has shape {expected.shape}: must be one number, or fit "
+            f"the shape of what was measured, {shape}"
+        ) from None
 
 
 def _worst(test: Expectation, measured, expected, passed: bool) -> str:

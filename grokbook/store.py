@@ -207,10 +207,10 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
 
 def data_folder(folder: Path | None = None) -> Path:
     """The folder of the stored results; ValueError if it does not exist."""
-    folder = Path(folder) if folder else DATA
-    if not folder.is_dir():
-        raise ValueError(f"folder = {str(folder)!r}: must be an existing folder")
-    return folder
+    name = str(DATA if folder is None else folder)
+    if not name or not Path(name).is_dir():  # Path("") would be the folder one stands in
+        raise ValueError(f"folder = {name!r}: must be an existing folder")
+    return Path(name)
 
 
 def output_folder(folder: Path | None = None, *, instead: str = "") -> Path:

@@ -267,6 +267,18 @@ def test_check_refuses_what_does_not_fit_the_row(ledger):
         claims.check("LE-01", {"three": 2.0})
     with pytest.raises(ValueError, match="expected for LE-01"):
         claims.check("LE-01", 2.0, expected=2.0)
+    with pytest.raises(ValueError, match=r"claim_id = None: must be one of.*LE-01"):
+        claims.check(None, 2.0)
+    with pytest.raises(ValueError, match="measured for 'two' is 'much': must be a number"):
+        claims.check("LE-01", "much")
+
+
+@pytest.mark.parametrize("expected", [[], [1.0, 2.0, 3.0], [[1.0], [2.0]]])
+def test_check_refuses_predictions_of_another_shape(ledger, expected):
+    ledger(edited(test='test = [{ name = "two", relative = 0.1 }]'))
+    claims.check("LE-01", [[1.0, 2.0], [1.0, 2.0]], expected=[1.0, 2.0])
+    with pytest.raises(ValueError, match=r"expected for 'two' has shape .*, \(2,\)"):
+        claims.check("LE-01", [1.0, 2.0], expected=expected)
 
 
 def test_expected_value_may_come_from_the_chapter(ledger):

@@ -196,7 +196,8 @@ def test_crossing_times_of_full_size_runs():
 
 def test_more_dimensions_than_samples_never_generalise():
     setting = LinearSetting(1.5, d_in=300)
-    record = simulate.trajectory(setting, np.append(0, np.geomspace(1, 1e6, 80)), range(20))
+    step = np.append(0, np.geomspace(1, 1e6, 80))
+    record = simulate.trajectory(setting, step, range(20), n_test=1000)
     assert record.test_loss[:, -1].mean() == pytest.approx(1 / 3, rel=0.03)
     assert np.all(np.isfinite(record.memorisation_time()))
     assert np.all(np.isinf(record.generalisation_time()))
@@ -221,11 +222,11 @@ def test_initial_scale_is_a_rescaled_threshold():
     wide = LinearSetting(0.9, d_in=300, init_scale=3.0)
     same = LinearSetting(0.9, d_in=300, accuracy_threshold=1e-3 / 5)
     times = [
-        np.median(simulate.trajectory(s, step, range(20)).generalisation_time())
+        np.median(simulate.trajectory(s, step, range(20), n_test=2000).generalisation_time())
         for s in (wide, same)
     ]
     assert times[0] == pytest.approx(times[1], rel=0.2)
-    plain = simulate.trajectory(LinearSetting(0.9, d_in=300), step, range(20))
+    plain = simulate.trajectory(LinearSetting(0.9, d_in=300), step, range(20), n_test=2000)
     assert times[0] > 1.3 * np.median(plain.generalisation_time())
 
 

@@ -212,6 +212,7 @@ def test_a_point_at_the_origin_is_on_no_side():
     points = [[1.0, 0.0], [0.0, 0.0]]
     assert not limits.separable(points)
     assert limits.margin(points) == 0
+    assert limits.margin(np.zeros((3, 2))) == 0
 
 
 def test_toy_geometry():

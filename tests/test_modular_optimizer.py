@@ -82,6 +82,13 @@ def test_parallel_gradients_and_zero_weights():
     assert torch.equal(orthogonal_part(gradient, torch.zeros(2)), gradient)
 
 
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+def test_a_gradient_that_left_the_numbers_does_not_become_zero(bad, rescale):
+    part = orthogonal_part(torch.tensor([1.0, bad]), torch.tensor([1.0, 2.0]), rescale=rescale)
+    assert part.ne(0).all()  # true of nan
+
+
 def test_wrapper_with_schedulers_closures_and_state():
     parameter = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
     optimizer = OrthogonalGradient(torch.optim.SGD([parameter], lr=0.1), rescale=False)

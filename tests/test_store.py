@@ -88,6 +88,9 @@ def test_what_is_missing_or_unknown_is_refused(run, tmp_path):
         store.load("a-run", tmp_path, run=run)
     with pytest.raises(ValueError, match="no stored run 'nothing'; there are: modular-codes-bin"):
         store.load("nothing", tmp_path)
+    # As an unset variable of a shell gives it: not the book's own folder.
+    with pytest.raises(ValueError, match="folder = '': must be an existing folder"):
+        store.output_folder("")
     with pytest.raises(ValueError, match="must be an existing folder"):
         store.load("a-run", tmp_path / "none", run=run)
 

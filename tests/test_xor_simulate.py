@@ -113,7 +113,7 @@ TIGHT = XorSetting(22, 12, 8, 10, 2.0, 0.2, 1e-12, 1e-12)
 
 
 @pytest.mark.parametrize(
-    ("setting", "n_runs"), [(TIGHT, 1000), (XorSetting(40_000, 20, 20, 20), 50)]
+    ("setting", "n_runs"), [(TIGHT, 1000), (XorSetting(10_000, 20, 20, 20), 50)]
 )
 def test_reduced_draws_have_the_law_of_full_vectors(setting, n_runs):
     reduced, direct = partial(reduced_statistics, setting), partial(direct_statistics, setting)

@@ -150,7 +150,7 @@ def test_what_aligned_neurons_keep_of_the_mirror_cluster(setting):
 
 def test_early_fit_of_the_small_step():
     """The mean over runs while most first activations last, in standard errors of the mean."""
-    setting = replace(PAPER, step_size=1e-16, n_test=1)
+    setting = replace(PAPER, step_size=1e-16, n_test=1, width=250)
     step = [0, 10, 20, 30, 50]
     fits = [
         simulate.descend(setting, step, seed, loss="linear").train_correct.mean(axis=1)

@@ -78,7 +78,7 @@ def margin(inputs) -> float:
         If the bounds on M, from the direction found and from the hull, differ by over 1e-6.
     """
     inputs = _points(inputs)
-    shortest = _shortest(inputs)
+    shortest = _shortest(inputs) if inputs.any() else None
     return 0.0 if shortest is None else 1 / float(np.linalg.norm(shortest))
 
 
@@ -156,7 +156,7 @@ def minimiser(inputs, *, max_iterations: int = 200) -> Minimiser:
 
 
 def _newton(inputs, max_iterations):
-    scale = np.sqrt(np.mean(inputs**2))
+    scale = np.sqrt(np.mean(inputs**2)) or 1.0
     points = inputs / scale
     weights = np.zeros(points.shape[1])
     logit, value, previous = np.zeros(len(points)), 0.0, np.inf

@@ -37,7 +37,9 @@ def orthogonal_part(
     if rescale:
         whole, norm = torch.linalg.vector_norm(flat), torch.linalg.vector_norm(part)
         rounding = torch.finfo(wide).eps * max(8.0, math.sqrt(flat.numel()))
-        part = part * (whole / norm) if norm > rounding * whole else torch.zeros_like(part)
+        # A gradient that is infinite or nan, or whose norm is, has to stay seen.
+        nothing = torch.isfinite(whole) and norm <= rounding * whole
+        part = torch.zeros_like(part) if nothing else part * (whole / norm)
     return part.to(gradient.dtype).view_as(gradient)
 
 
