@@ -2,6 +2,7 @@
 
 python -m grokbook run               list the stored runs
 python -m grokbook run NAME ...      make them again, perhaps with other seeds
+python -m grokbook run --check       after an edit: is a part of each still the same?
 python -m grokbook sweep             list the sweeps
 python -m grokbook sweep NAME        run or resume a sweep
 python -m grokbook sweep --status    what is there
@@ -15,7 +16,7 @@ import re
 import signal
 import sys
 
-from grokbook import console, parts, store
+from grokbook import console, parts, recheck, source, store
 
 EXIT_CODES = """exit codes:
   0    all is done
@@ -44,6 +45,8 @@ def _command(options):
     if options.command == "sweep":
         return sweep_command(options)
     try:
+        if options.check:
+            return check_command(options.names, options.out, options.seeds)
         return run_command(options.names, options.out, options.seeds)
     except KeyboardInterrupt:
         print("interrupted: nothing half-made is left", file=sys.stderr)
@@ -65,6 +68,11 @@ def _parser():
 
     run = command("run", "list the stored runs, or make them again")
     run.add_argument("names", nargs="*", metavar="NAME", help="stored run to make again")
+    run.add_argument(
+        "--check",
+        action="store_true",
+        help="compute a part with the old source and the new; renew the mark if all is equal",
+    )
     run.add_argument("--seeds", metavar="LIST", help="other seeds: 100-104 or 3,5,9; needs --out")
     sweep = command("sweep", "list the sweeps, run or resume one, or say what is there")
     sweep.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
@@ -111,6 +119,28 @@ def run_command(names: list[str], out: str | None, seeds: str | None = None) -> 
             return 1
         print(f"{run.name}: written to {made.name}")
     return 0
+
+
+def check_command(names: list[str], out: str | None, seeds: str | None) -> int:
+    """Renew the marks of stored results of which a part is the same as with the old source."""
+    try:
+        if out is not None or seeds is not None:
+            raise ValueError("--check is for the book's own results: without --out and --seeds")
+        if source.checkout() is None:
+            raise ValueError("--check needs a checkout with its history")
+        for name in names:
+            recheck.find(name)
+        names = names or recheck.changed()
+    except ValueError as error:
+        return _refuse(str(error))
+    differ = 0
+    for name in names:
+        try:
+            print(recheck.check(name), flush=True)
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+            differ = 1
+    return differ
 
 
 def list_runs(out: str | None, seeds: str | None) -> int:

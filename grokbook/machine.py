@@ -23,11 +23,11 @@ def commit() -> str:
     ``unknown`` without git, and where the repository around the package is not Grokbook's own, as
     with an environment inside somebody's project.
     """
-    tracked = _git("ls-files", "--error-unmatch", "--", Path(__file__).name)
-    if not tracked or _git("rev-parse", "--show-prefix") != f"{source.ROOT.name}/":
+    tracked = git("ls-files", "--error-unmatch", "--", Path(__file__).name)
+    if not tracked or git("rev-parse", "--show-prefix") != f"{source.ROOT.name}/":
         return "unknown"
-    head = _git("rev-parse", "HEAD")
-    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    head = git("rev-parse", "HEAD")
+    return head + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
 def processor() -> str:
@@ -66,7 +66,8 @@ def _blas() -> list[str]:
     )
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """What git says in the package's folder; empty without git or if it fails."""
     # In a hook git names the repository that it runs for.
     own = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
     environment = {name: value for name, value in os.environ.items() if name not in own}

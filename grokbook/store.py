@@ -13,7 +13,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +46,9 @@ class StoredRun:
         Rough cost, for the list.
     packages : tuple of str
         Further packages whose versions matter, such as ``("torch",)``.
+    quick : mapping
+        Parameters in place of the declared ones for a part of it that takes seconds, if there is
+        one; see :mod:`grokbook.recheck`.
     seeds : tuple of int
         Those that :func:`with_seeds` put in place of the declared ones.
     """
@@ -56,6 +59,7 @@ class StoredRun:
     about: str
     cpu_seconds: float
     packages: tuple[str, ...] = ()
+    quick: Mapping = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
 
     @property
@@ -71,8 +75,12 @@ class StoredRun:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the function's module and the ``grokbook`` modules it imports."""
-        return source.fingerprint({self.function.__module__})
+        """Fingerprint of the function and of what it uses, not of what is declared beside it."""
+        return source.fingerprint(self.function)
+
+    def part(self) -> Mapping[str, np.ndarray]:
+        """A part of the result, computed now."""
+        return self.function(**{**self.parameters, **self.quick})
 
     def versions(self) -> dict[str, str]:
         """Versions of Python and of the packages that matter; of our own code, ``fingerprint``."""
@@ -148,12 +156,16 @@ def make(run: StoredRun, folder: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as scratch:
         half = Path(scratch) / path.name
         np.savez_compressed(half, **arrays)
-        facts = _provenance(run, arrays, half) | spent
-        text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        half.with_suffix(".json").write_text(text, "utf-8")
+        write_facts(half.with_suffix(".json"), _provenance(run, arrays, half) | spent)
         os.replace(half, path)
         os.replace(half.with_suffix(".json"), path.with_suffix(".json"))
     return path
+
+
+def write_facts(path: Path, facts: Mapping) -> None:
+    """Write the provenance of a result."""
+    text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(f"{text}\n", "utf-8")
 
 
 def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None) -> Stored:

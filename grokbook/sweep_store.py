@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from grokbook import store, sweep_source
-from grokbook.sweep_grid import Sweep
+from grokbook import store
+from grokbook.sweep_grid import Sweep, run_seed
 
 SEED = "seed"
 
@@ -27,10 +27,15 @@ class FinishedSweep(store.StoredRun):
         """The command that makes it again."""
         return self.parameters["command"]
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the function and of what it uses, not of the grid beside it."""
-        return sweep_source.fingerprint(self.function)
+    def part(self) -> dict[str, np.ndarray]:
+        """The first run of the first cell and of the last, computed now."""
+        values = [list(values) for _, values in self.parameters["axes"]]
+        names = [name for name, _ in self.parameters["axes"]]
+        found = []
+        for end in (0, -1):
+            cell = {name: one[end] for name, one in zip(names, values, strict=True)}
+            found.append(self.function(seed=run_seed(cell, 0), **cell))
+        return {name: np.array([one[name] for one in found]) for name in found[0]}
 
 
 def declared(sweep: Sweep, size: str) -> FinishedSweep:
@@ -94,8 +99,7 @@ def save(
         np.savez_compressed(half, **arrays)
         facts = store._provenance(run, arrays, half)
         facts |= {name: round(value, 1) for name, value in spent.items()}
-        text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        half.with_suffix(".json").write_text(text, "utf-8")
+        store.write_facts(half.with_suffix(".json"), facts)
         os.replace(half, target)
         os.replace(half.with_suffix(".json"), target.with_suffix(".json"))
     return target

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from threadpoolctl import ThreadpoolController
 
-from grokbook import randomness, source, sweep_grid, sweep_source
+from grokbook import randomness, source, sweep_grid
 from grokbook.store import RECORDED_PACKAGES
 
 # Two or more folders before a file's name.
@@ -55,7 +55,7 @@ def _source_and_versions(function, packages):
     names = (*RECORDED_PACKAGES, *packages)
     return {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "source": sweep_source.fingerprint(function),
+        "source": source.fingerprint(function),
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }

@@ -38,7 +38,7 @@ def book(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir(parents=True)
     for name, text in {
         "__init__": "",
-        "a": "from grokbook import b\n",
+        "a": "from grokbook import b\nY = b.X\n",
         "b": "X = 1\n",
         "c": "",
     }.items():
@@ -48,7 +48,7 @@ def book(tmp_path, monkeypatch):
     (package / "data" / "a-store.npz").write_bytes(b"1")
     (tmp_path / "requirements.lock").write_text("numpy==1.0\n", "utf-8")
     (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/one\n", "utf-8")
-    code = '# %matplotlib\nfrom grokbook import a\nused = ("LE-01", "a-store")'
+    code = '# %matplotlib\nfrom grokbook import a\nused = (a.Y, "LE-01", "a-store")'
     nbformat.write(notebook(code), tmp_path / "book" / "one.ipynb")
     monkeypatch.setattr(chapters, "ROOT", tmp_path)
     monkeypatch.setattr(chapters, "RESULTS", tmp_path / "_build" / "chapters")
@@ -82,6 +82,7 @@ def test_runs_again_after(book, path, text):
     [
         ("grokbook/b.py", '"""A docstring."""\nX = 1  # and a comment\n'),
         ("grokbook/c.py", "Z = 1\n"),
+        ("grokbook/b.py", "X = 1\nZ = 1\n"),
         ("grokbook/__init__.py", '__version__ = "2"\n'),
         ("grokbook/ledger/LS.toml", "# another paper\n"),
         ("grokbook/data/a-store.sqlite", "a sweep under way"),
@@ -89,6 +90,7 @@ def test_runs_again_after(book, path, text):
     ids=[
         "docstring edit",
         "module it does not use",
+        "definition it does not use",
         "another version",
         "another ledger",
         "database of a sweep",

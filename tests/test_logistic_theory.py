@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from grokbook import source
+import imports
 from grokbook.logistic import LogisticSetting, TwoGaussianSetting, limits, population, theory
 
 
@@ -139,6 +139,6 @@ def test_theory_and_simulation_do_not_meet():
     simulated = {f"grokbook.logistic.{name}" for name in ("simulate", "flow", "limits", "variants")}
     closed = {f"grokbook.logistic.{name}" for name in ("theory", "toy")}
     for name in closed:
-        assert not simulated & set(source.closure({name}))
+        assert not simulated & imports.closure({name})
     for name in simulated:
-        assert not closed & set(source.closure({name}))
+        assert not closed & imports.closure({name})

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from grokbook import source
+import imports
+from grokbook import source, store
 
 LIGHT = {
     "grokbook": (),
@@ -31,50 +32,110 @@ HEAVY = ("torch", "matplotlib", "IPython", "pandas", "xarray", "joblib", "dask",
 HEAVY += ("distributed", "threadpoolctl", "tqdm")
 
 
+# Two modules in place of grokbook, and what a chapter says: a uses b, and c stands alone.
+FILES = {
+    "__init__": "",
+    "a": """'''A.'''
+import numpy as np
+from grokbook import b
+from grokbook.b import helper as help
+GRID = [1, 2]
+def f(x, scale=b.LEVEL):
+    '''F.'''
+    y = help(x) * scale
+    return np.sum(y) + g(x)
+def g(x):
+    from grokbook import c
+    return f(x - 1) if x else c.Y
+""",
+    "b": "LEVEL = 1\nUNUSED = 1\ndef helper(x):\n    return x\ndef other(x):\n    return x + 1\n",
+    "c": "Y = 1\nZ = 1\n",
+}
+CHAPTER = "from grokbook import a\nprint(a.f(2))"
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three modules in place of grokbook: a imports b, c stands alone."""
-    for name, text in {
-        "__init__": "",
-        "a": '"""A."""\nfrom grokbook import b\n\ndef f():\n    """F."""\n    return b.X\n',
-        "b": "X = 1\n",
-        "c": "Y = 1\n",
-    }.items():
+    """A package in place of grokbook."""
+    for name, text in FILES.items():
         (tmp_path / f"{name}.py").write_text(text, "utf-8")
     monkeypatch.setattr(source, "ROOT", tmp_path)
     return tmp_path
 
 
-def test_imports_are_followed(package):
-    code = "import numpy as np\nfrom grokbook import a\nimport grokbook.c as c"
-    assert source.imported_modules(code) == {"grokbook", "grokbook.a", "grokbook.c"}
-    assert source.closure({"grokbook.a"}) == ["grokbook", "grokbook.a", "grokbook.b"]
-    assert source.imported_modules("from . import b", package="grokbook") == {
-        "grokbook",
-        "grokbook.b",
-    }
-    with pytest.raises(ValueError, match="must be a module of grokbook"):
-        source.closure({"grokbook.none"})
+def changed(package, *edits, code=CHAPTER, then=None):
+    """Whether the fingerprint of ``code`` changes when words of modules are replaced."""
+    before = source.code_fingerprint(code)
+    for module, old, new in edits:
+        path = package / f"{module}.py"
+        text = path.read_text("utf-8") if path.is_file() else ""
+        assert old in text
+        path.write_text(text.replace(old, new) if old else new, "utf-8")
+    return source.code_fingerprint(then or code) != before
 
 
-def test_fingerprint_sees_code_and_not_docstrings(package):
-    before = source.fingerprint({"grokbook.a"})
-    text = (package / "a.py").read_text("utf-8")
-    (package / "a.py").write_text(
-        text.replace("A.", "B.").replace("F.", "G.") + "# note\n", "utf-8"
-    )
-    (package / "c.py").write_text("Y = 2\n", "utf-8")
-    assert source.fingerprint({"grokbook.a"}) == before
-    (package / "b.py").write_text("X = 2\n", "utf-8")
-    assert source.fingerprint({"grokbook.a"}) != before
+HELPER = "def helper(x):\n    return x\n"
 
 
-def test_the_version_alone_changes_no_fingerprint(package):
-    before = source.fingerprint({"grokbook.a"})
-    (package / "__init__.py").write_text('__version__ = "9.0"\n', "utf-8")
-    assert source.fingerprint({"grokbook.a"}) == before
-    # So nothing that a result depends on may stand there.
-    assert imports_of("grokbook") == set()
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("b", "LEVEL = 1", "LEVEL = 2")],  # a default, by an attribute
+        [("b", "return x\n", "return -x\n")],  # by another name
+        [("c", "Y = 1", "Y = 2")],  # by an import within a function
+        [("a", "x - 1", "x - 2")],  # within a circle
+        [("b", "UNUSED = 1", "LEVEL += 1")],
+        [("b", "UNUSED = 1", "import sys\nsys.path.append('')")],  # done whoever imports it
+        [("b", "UNUSED = 1", "@LEVEL.register\ndef more(x): pass")],
+        [("a", "helper as help", "other as help")],
+        [("a", "import numpy as np", "import scipy as np")],
+        [("a", "y = help(x)", "help = b.other; y = help(x)")],
+    ],
+)
+def test_fingerprint_follows_what_is_used(package, edits):
+    assert changed(package, *edits)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("a", "A.", "B."), ("a", "F.", "G."), ("a", "GRID", "# A note\nGRID")],
+        [("a", "GRID = [1, 2]", "GRID = [1, 2, 3]"), ("b", "UNUSED = 1", "UNUSED = 2")],
+        [("a", "GRID = [1, 2]", "GRID = [b.UNUSED for GRID in range(3)]")],
+        [("c", "Z = 1", "Z = 2")],
+        [("a", "import numpy as np", "import numpy"), ("a", "np.sum", "numpy.sum")],
+        [("a", "helper as help", "helper"), ("a", "y = help", "y = helper")],
+        # A definition moves to another module.
+        [("b", HELPER, ""), ("d", "", HELPER), ("a", "grokbook.b import", "grokbook.d import")],
+        # A variable of a function with the name of something else.
+        [("b", "return x\n", "return x\nx = UNUSED\n")],
+        [("__init__", "", "__version__ = '9.0'\n")],
+    ],
+)
+def test_fingerprint_ignores_what_is_not(package, edits):
+    assert not changed(package, *edits)
+
+
+def test_two_of_one_name_are_told_apart(package):
+    twice = "from grokbook import a, b, d\n"
+    (package / "d.py").write_text("def helper(x):\n    return -x\n", "utf-8")
+    one = f"{twice}print(b.helper(1), a.g(d.helper(2)))"
+    assert changed(package, code=one, then=one.replace("b.", "D.").replace("d.", "b.").lower())
+    # The same words that stand for other things, some definitions away.
+    for name, level in (("d", 2), ("e", 3)):
+        (package / f"{name}.py").write_text(f"L = {level}\ndef h():\n    return L\n", "utf-8")
+    both = "from grokbook import d, e\nprint(d.h, e.h() ** 2)"
+    assert changed(package, code=both, then=both.replace("d.h, e.h", "e.h, d.h"))
+
+
+def test_the_top_holds_nothing_that_a_result_depends_on():
+    assert imports.of_module("grokbook") == set()
+
+
+def test_a_function_of_the_package_has_the_fingerprint_of_its_use():
+    one = source.fingerprint(store.StoredRun)
+    assert one != source.fingerprint(store.Stored)
+    assert one == source.fingerprint(store.StoredRun)
 
 
 # Syntax that newer Pythons read into other trees, or say in other words.
@@ -135,12 +196,13 @@ def test_one_fingerprint_on_every_python(version):
     common = {"capture_output": True, "text": True, "env": environment}
     if interpreter is None or subprocess.run([interpreter, "-c", ""], **common).returncode:
         pytest.skip(f"no Python {version} here")
-    code = f"from grokbook import source; print(source.fingerprint({MODULES}))"
+    code = f"from grokbook import source; print(source.code_fingerprint({EVERYTHING!r}))"
     found = subprocess.run([interpreter, "-c", code], cwd=source.ROOT.parent, check=True, **common)
-    assert found.stdout.strip() == source.fingerprint(MODULES)
+    assert found.stdout.strip() == source.code_fingerprint(EVERYTHING)
 
 
-MODULES = {"grokbook.modular.runs", "grokbook.xor.runs", "grokbook.linear.sweeps"}
+EVERYTHING = "from grokbook.modular import runs\nfrom grokbook.xor import runs as xor\n"
+EVERYTHING += "from grokbook.linear import sweeps\nprint(runs, xor, sweeps)"
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -156,12 +218,6 @@ def subject_packages():
     return sorted(path.parent.name for path in source.ROOT.glob("*/__init__.py"))
 
 
-def imports_of(module):
-    path = source.module_path(module)
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    return source.imported_modules(path.read_text("utf-8"), package=package)
-
-
 def modules_of(package):
     return [f"grokbook.{package}.{path.stem}" for path in (source.ROOT / package).glob("[a-z]*.py")]
 
@@ -170,8 +226,8 @@ def test_theory_and_simulation_do_not_import_each_other():
     for package in subject_packages():
         names = (f"grokbook.{package}.theory", f"grokbook.{package}.simulate")
         if all(source.module_path(name) for name in names):
-            assert names[1] not in source.closure({names[0]})
-            assert names[0] not in source.closure({names[1]})
+            assert names[1] not in imports.closure({names[0]})
+            assert names[0] not in imports.closure({names[1]})
 
 
 # The modules that declare stored runs and sweeps, and what they need for it.
@@ -188,7 +244,7 @@ def test_subject_packages_import_no_other_subject(package):
     others = {f"grokbook.{name}" for name in subject_packages()} - {f"grokbook.{package}"}
     allowed = {f"grokbook{name}" for name in ("", ".curves", ".randomness", ".validate")}
     for module in modules_of(package):
-        foreign = {n for n in imports_of(module) if not n.startswith(f"grokbook.{package}")}
+        foreign = {n for n in imports.of_module(module) if not n.startswith(f"grokbook.{package}")}
         beside = DECLARES.get(module.rpartition(".")[2], set())
         assert not foreign & others, module
         assert foreign <= allowed | beside, module
@@ -197,7 +253,7 @@ def test_subject_packages_import_no_other_subject(package):
 def test_no_import_circles():
     names = [f"grokbook.{path.stem}" for path in source.ROOT.glob("[a-z]*.py")]
     names += [module for package in subject_packages() for module in modules_of(package)]
-    graph = {name: imports_of(name) - {name} for name in names}
+    graph = {name: imports.of_module(name) - {name} for name in names}
     while graph:
         leaves = [name for name, needs in graph.items() if not needs & set(graph)]
         assert leaves, f"these import each other: {sorted(graph)}"

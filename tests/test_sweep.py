@@ -18,11 +18,11 @@ from grokbook import __main__ as commands
 from grokbook import (
     parts,
     randomness,
+    source,
     store,
     sweep,
     sweep_command,
     sweep_grid,
-    sweep_source,
     sweep_store,
 )
 from grokbook.sweep_grid import Grid
@@ -155,11 +155,11 @@ GRID = [1, 2]
 )
 def test_the_fingerprint_follows_what_a_function_uses(tmp_path, monkeypatch, old, new, same):
     path, found = tmp_path / "probe.py", []
-    monkeypatch.setattr(sweep_source.inspect, "getsourcefile", lambda _: path)
+    monkeypatch.setattr(source.inspect, "getsourcefile", lambda _: path)
     for code in (CODE, CODE.replace(old, new)):
         path.write_text(code, "utf-8")
         exec(code, space := {"__name__": "probe"})
-        found.append(sweep_source.fingerprint(space["function"]))
+        found.append(source.fingerprint(space["function"]))
     assert (found[0] == found[1]) == same
 
 
@@ -167,7 +167,7 @@ def test_a_function_without_a_file_is_refused():
     space = {"__name__": "nowhere"}
     exec("def function(seed, a): return {}", space)
     with pytest.raises(ValueError, match=r"nowhere\.function: must be in a module"):
-        sweep_source.fingerprint(space["function"])
+        source.fingerprint(space["function"])
 
 
 # Stores
@@ -182,7 +182,7 @@ def test_a_finished_sweep_carries_its_provenance(declared, finished):
     assert "remake with: python -m grokbook sweep a-sweep --size small" in found.note
     assert "Made with" not in found.note
     assert found.provenance["parameters"]["axes"][0] == ["a", [1, 3.0]]
-    assert found.provenance["source"] == sweep_source.fingerprint(declared.function)
+    assert found.provenance["source"] == source.fingerprint(declared.function)
     assert sorted(p.name for p in finished.iterdir()) == [
         "a-sweep-small.json",
         "a-sweep-small.npz",

@@ -121,12 +121,12 @@ def failed_claims(name: str, records: list[dict]) -> list[str]:
 
 
 def key(chapter: Chapter) -> str:
-    """SHA-256 over cells with metadata, modules, ledgers, stores, lock, Python version, shift."""
+    """SHA-256 over cells with metadata, what they use, ledgers, stores, lock, Python, shift."""
     cells = [[cell.source, _plain(cell.metadata)] for cell in chapter.code_cells]
     code = "\n".join(_python(cell.source) for cell in chapter.code_cells)
     parts = {
         "cells": cells,
-        "modules": source.fingerprint(source.imported_modules(code) | {"grokbook"}),
+        "code": source.code_fingerprint(code),
         "files": {
             path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in [

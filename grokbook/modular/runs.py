@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 from grokbook.modular import (
     arms,
@@ -120,6 +121,14 @@ RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
 SPHERES = [1.0, 2.0, 3.0, 4.0, 6.0]
 PAPER_CELLS = [[0.01, 3.0], [0.01, 8.0], [0.01, 16.0], [0.001, 8.0]]
 
+# Enough of a run to see whether an edit changed a number.
+QUICK = {"seeds": SEEDS[:1], "n_steps": 50}
+
+
+def _quick(arms: Mapping[str, Mapping]) -> dict:
+    return {name: {**one, "n_steps": 50, "every": 25} for name, one in arms.items()}
+
+
 _stored = functools.partial(StoredRun, packages=("torch",))
 
 RUNS = (
@@ -129,6 +138,7 @@ RUNS = (
         parameters={"seeds": SEEDS} | DECAY,
         about="addition modulo 113 with weight decay 1, five seeds",
         cpu_seconds=150,
+        quick=QUICK,
     ),
     _stored(
         name="modular-fraction-decay",
@@ -146,6 +156,7 @@ RUNS = (
         },
         about="when addition modulo 47 groks, over training fraction and weight decay",
         cpu_seconds=300,
+        quick=QUICK | {"rows": {"optimizer.weight_decay": [1.0]}},
     ),
     _stored(
         name="modular-decay-sweep",
@@ -155,6 +166,7 @@ RUNS = (
         | SMALL,
         about="addition modulo 59: fifteen pairs of learning rate and weight decay",
         cpu_seconds=120,
+        quick={"cells": [[0.01, 16.0]]},
     ),
     _stored(
         name="modular-decay-large",
@@ -162,6 +174,7 @@ RUNS = (
         parameters={"cells": PAPER_CELLS, "seed": 0} | PAPER,
         about="addition modulo 113 with weight decay 3, 8 and 16",
         cpu_seconds=90,
+        quick={"cells": [[0.01, 16.0]]},
     ),
     _stored(
         name="modular-sphere",
@@ -169,6 +182,7 @@ RUNS = (
         parameters={"scales": SPHERES, "seeds": SEEDS},
         about="addition modulo 59 at five fixed weight norms, five seeds",
         cpu_seconds=70,
+        quick={"scales": SPHERES[:1], "seeds": SEEDS[:1]},
     ),
     _stored(
         name="modular-transformer-decay",
@@ -181,6 +195,7 @@ RUNS = (
         | TRANSFORMER,
         about="small transformer, addition modulo 59, with weight decay 1.5, three seeds",
         cpu_seconds=80,
+        quick=QUICK,
     ),
     _stored(
         name="modular-stablemax-addition",
@@ -188,6 +203,7 @@ RUNS = (
         parameters={"seeds": SEEDS[:3], "n_steps": 2500} | STABLEMAX,
         about="addition modulo 113 with StableMax and no decay, three seeds",
         cpu_seconds=240,
+        quick=QUICK,
     ),
     _stored(
         name="modular-stablemax-product",
@@ -197,6 +213,7 @@ RUNS = (
         | STABLEMAX,
         about="multiplication modulo 113 with StableMax and no decay, one seed",
         cpu_seconds=100,
+        quick=QUICK,
     ),
     _stored(
         name="modular-collapse",
@@ -204,6 +221,7 @@ RUNS = (
         parameters={"seeds": SEEDS[:3]} | COLLAPSE,
         about="addition modulo 113 without decay, to collapse in float32, three seeds",
         cpu_seconds=210,
+        quick=QUICK,
     ),
     _stored(
         name="modular-codes-binary",
@@ -211,6 +229,7 @@ RUNS = (
         parameters={"seeds": SEEDS, "code": "binary", "n_steps": 1000, "every": 10},
         about="addition modulo 113 on binary digits, nothing regularised, five seeds",
         cpu_seconds=220,
+        quick=QUICK,
     ),
     _stored(
         name="modular-codes-random",
@@ -218,6 +237,7 @@ RUNS = (
         parameters={"seeds": SEEDS, "code": "random", "n_steps": 400, "every": 10},
         about="addition modulo 113 on random 14-bit codes, nothing regularised, five seeds",
         cpu_seconds=90,
+        quick=QUICK,
     ),
     _stored(
         name="modular-temperature",
@@ -234,6 +254,7 @@ RUNS = (
         },
         about="addition modulo 59 without decay at softmax temperatures 1 and 4, five seeds",
         cpu_seconds=60,
+        quick=QUICK,
     ),
     _stored(
         name="modular-companions",
@@ -244,6 +265,7 @@ RUNS = (
         },
         about="addition modulo 59 with and without ⊥Grad: nine settings, five seeds each",
         cpu_seconds=200,
+        quick={"seeds": SEEDS[:1], "arms": _quick(COMPANIONS | VARIANTS)},
     ),
     _stored(
         name="modular-squared",
@@ -254,6 +276,7 @@ RUNS = (
         },
         about="addition modulo 59 with a squared loss: six settings, five seeds each",
         cpu_seconds=90,
+        quick={"seeds": SEEDS[:1], "arms": _quick(SQUARED)},
     ),
     _stored(
         name="modular-decay-seeds",
@@ -269,6 +292,7 @@ RUNS = (
         | NARROW,
         about="addition modulo 59 with weight decay 0.3, 1 and 3, five seeds",
         cpu_seconds=70,
+        quick=QUICK,
     ),
     _stored(
         name="modular-decay-eight",
@@ -283,6 +307,7 @@ RUNS = (
         },
         about="addition modulo 113 with weight decay 8, five seeds",
         cpu_seconds=60,
+        quick=QUICK,
     ),
     _stored(
         name="modular-formats",
@@ -290,6 +315,7 @@ RUNS = (
         parameters={"seeds": SEEDS, "arms": FORMATS},
         about="addition modulo 47 without decay, the loss in three formats, five seeds",
         cpu_seconds=90,
+        quick={"seeds": SEEDS[:1], "arms": _quick(FORMATS)},
     ),
     _stored(
         name="modular-parity",
@@ -297,6 +323,7 @@ RUNS = (
         parameters={"seeds": SEEDS} | PARITY,
         about="sparse parity with StableMax and no decay, five seeds",
         cpu_seconds=60,
+        quick=QUICK,
     ),
     *ticket_runs.RUNS,
 )

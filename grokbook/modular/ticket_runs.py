@@ -23,6 +23,7 @@ RUNS = (
         },
         about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
         cpu_seconds=300,
+        quick={"seeds": SEEDS[:1]},
         packages=("torch", "networkx"),
     ),
     StoredRun(
@@ -36,6 +37,7 @@ RUNS = (
         },
         about="GT, quick setting: masks taken late, the loss in three precisions, five seeds",
         cpu_seconds=200,
+        quick={"seeds": SEEDS[:1], "precisions": ["float64"]},
         packages=("torch",),
     ),
     StoredRun(
@@ -44,6 +46,7 @@ RUNS = (
         parameters={"seeds": SEEDS, "n_steps": KEPT[-1], "keep": KEPT},
         about="GT, quick setting: dense networks with the norms of their tickets, five seeds",
         cpu_seconds=150,
+        quick={"seeds": SEEDS[:1]},
         packages=("torch",),
     ),
     StoredRun(
@@ -52,6 +55,7 @@ RUNS = (
         parameters={"seeds": SEEDS[:3], "more_random": 2, "n_steps": 3200},
         about="GT, quick setting: five kinds of masks made at initialisation, three to five seeds",
         cpu_seconds=120,
+        quick={"seeds": SEEDS[:1], "n_steps": 400},
         packages=("torch",),
     ),
     StoredRun(
@@ -66,6 +70,7 @@ RUNS = (
         },
         about="GT Table 1: weights, scores or both trained from three starts, three seeds",
         cpu_seconds=200,
+        quick={"seeds": SEEDS[:1], "starts": [0], "n_steps": 400, "graph_steps": [200, 400]},
         packages=("torch", "networkx"),
     ),
     StoredRun(
@@ -85,6 +90,7 @@ RUNS = (
         },
         about="transformer, addition modulo 47, decay 1: dense runs and tickets, three seeds",
         cpu_seconds=150,
+        quick={"seeds": SEEDS[:1]},
         packages=("torch",),
     ),
 )

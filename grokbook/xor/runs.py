@@ -113,6 +113,7 @@ RUNS = (
         },
         about="XC Figs. 1 (right) and 4: 100 runs with step size 1e-16",
         cpu_seconds=360,
+        quick={"seeds": [0, 1]},
     ),
     StoredRun(
         name="xor-full-vectors",
@@ -120,6 +121,7 @@ RUNS = (
         parameters={"seeds": list(range(24)), "step": [0, 1, 2, 5]},
         about="XC, the paper's experiment on vectors of 40,000 entries, 24 runs",
         cpu_seconds=300,
+        quick={"seeds": [0]},
     ),
     StoredRun(
         name="xor-init-ratio",
@@ -131,5 +133,6 @@ RUNS = (
         },
         about="XC, initial scales from 0.001 to 3 step sizes, 40 runs each",
         cpu_seconds=150,
+        quick={"seeds": [0], "ratios": [0.1, 3], "last": [126, 251]},
     ),
 )

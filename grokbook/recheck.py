@@ -1,0 +1,124 @@
+"""Is a stored result still what its code computes?  ``python -m grokbook run --check NAME``.
+
+Its mark says what source it was made with.  After an edit of that source, a part of the result is
+computed with the old source and with the new, on this machine; where all arrays are equal bit for
+bit, the mark is renewed and nothing else.  The old source is that of the commit in which the mark
+was written: a result made with changes that were not yet committed has its source there too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from grokbook import machine, parts, source, store
+
+_COMPUTE = "import sys; from grokbook import recheck; recheck.write_part(*sys.argv[1:])"
+
+
+def find(name: str) -> store.StoredRun:
+    """The declaration of a stored result, run or sweep; ValueError if there is none."""
+    facts = store.DATA / f"{name}.json"
+    command = json.loads(facts.read_text("utf-8"))["command"] if facts.is_file() else ""
+    if not command.startswith("python -m grokbook sweep "):
+        return store.find(name)
+    from grokbook import sweep_store  # needs xarray
+
+    kind, _, size = name.rpartition("-")
+    found, lacking = parts.declared("sweeps", kind)
+    if kind not in found:
+        raise ValueError(parts.unknown("sweep", kind, found, lacking))
+    return sweep_store.declared(found[kind], size)
+
+
+def names() -> list[str]:
+    """The stored results of the book."""
+    return [path.stem for path in sorted(store.DATA.glob("*.npz"))]
+
+
+def changed() -> list[str]:
+    """Those whose mark differs from the present source."""
+    return [name for name in names() if _facts(name)["source"] != find(name).fingerprint]
+
+
+def check(name: str) -> str:
+    """Renew the mark of a stored result if a part of it is the same; one line on what was found.
+
+    Raises
+    ------
+    ValueError
+        If there is no such result, its old source is not at hand, it cannot be computed any more,
+        or arrays differ: the line names them.
+    """
+    run, facts = find(name), _facts(name)
+    if facts["source"] == run.fingerprint:
+        return f"{name}: made with the present source"
+    with tempfile.TemporaryDirectory() as scratch, _old_source(name) as tree:
+        old, new = (Path(scratch) / f"{which}.npz" for which in ("old", "new"))
+        _compute(name, tree, old)
+        _compute(name, source.ROOT.parent, new)
+        differ, n_arrays = _differences(old, new)
+    if differ:
+        raise ValueError(f"{name}: not the same: {', '.join(differ)}; remake it: {run.command}")
+    marks = {"source": run.fingerprint, "function": run.qualified_name}
+    path = store.DATA / f"{name}.json"
+    store.write_facts(path, facts | marks)
+    return f"{name}: {n_arrays} arrays of a part are equal bit for bit; mark renewed"
+
+
+def write_part(name: str, path: str) -> None:
+    """Compute the part of a stored result that its declaration names."""
+    arrays = find(name).part()
+    np.savez(path, **{key: np.asarray(value) for key, value in arrays.items()})
+
+
+def _facts(name: str) -> dict:
+    return json.loads((store.DATA / f"{name}.json").read_text("utf-8"))
+
+
+@contextmanager
+def _old_source(name: str) -> Iterator[Path]:
+    """A work tree of the commit that wrote the mark of a result; ValueError without one."""
+    record = f"data/{name}.json"
+    commit = machine.git("log", "-1", "--format=%H", "--", record)
+    if not commit or machine.git("status", "--porcelain", "--", record):
+        raise ValueError(f"{name}: its mark is in no commit here, so its old source is unknown")
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "old"
+        machine.git("worktree", "add", "--detach", str(tree), commit)
+        try:
+            if not (tree / "grokbook" / "recheck.py").is_file():
+                raise ValueError(f"{name}: commit {commit[:8]} cannot be read: a shallow clone?")
+            yield tree
+        finally:
+            machine.git("worktree", "remove", "--force", str(tree))
+
+
+def _compute(name: str, tree: Path, path: Path) -> None:
+    command = [sys.executable, "-c", _COMPUTE, name, str(path)]
+    environment = os.environ | {"PYTHONPATH": str(tree)}
+    ran = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    if ran.returncode:
+        last = ran.stderr.strip().rpartition("\n")[2]
+        raise ValueError(f"{name}: its part cannot be computed: {last}")
+
+
+def _differences(old: Path, new: Path) -> tuple[list[str], int]:
+    """Names of arrays that are not equal bit for bit, or on one side only; how many there are."""
+    with np.load(old) as one, np.load(new) as other:
+        every = sorted({*one.files, *other.files})
+        both = [name for name in every if name in one.files and name in other.files]
+        same = {name for name in both if _bits(one[name]) == _bits(other[name])}
+    return [name for name in every if name not in same], len(every)
+
+
+def _bits(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
+    return array.dtype.str, array.shape, array.tobytes()
