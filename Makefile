@@ -21,7 +21,8 @@ install: ## make .venv with the pinned set and grokbook (done by the others when
 book: install ## execute the chapters that changed, build the site, print its path
 	@$(IN_VENV) -m tools.build
 
-# A failed claim stops at once.
+# A failed claim stops at once. nbval compares what `book` has executed; GROKBOOK_NBVAL=run executes
+# each chapter again.
 test : export GROKBOOK_STRICT = 1
 test: book ## the whole suite: unit, ledger, every notebook, every page in a browser
 	@$(IN_VENV) -m pytest -n 2 --dist loadscope
