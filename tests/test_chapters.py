@@ -85,6 +85,7 @@ def test_runs_again_after(book, path, text):
         ("grokbook/b.py", "X = 1\nZ = 1\n"),
         ("grokbook/__init__.py", '__version__ = "2"\n'),
         ("grokbook/ledger/LS.toml", "# another paper\n"),
+        ("grokbook/ledger/LE.toml", LEDGER + LEDGER[LEDGER.index("[[claim") :].replace("-01", "-02")),
         ("grokbook/data/a-store.sqlite", "a sweep under way"),
     ],
     ids=[
@@ -93,6 +94,7 @@ def test_runs_again_after(book, path, text):
         "definition it does not use",
         "another version",
         "another ledger",
+        "another claim",
         "database of a sweep",
     ],
 )

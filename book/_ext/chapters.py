@@ -21,9 +21,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import nbformat
@@ -121,19 +122,16 @@ def failed_claims(name: str, records: list[dict]) -> list[str]:
 
 
 def key(chapter: Chapter) -> str:
-    """SHA-256 over cells with metadata, what they use, ledgers, stores, lock, Python, shift."""
+    """SHA-256 over cells with metadata, what they use, claims, stores, lock, Python, shift."""
     cells = [[cell.source, _plain(cell.metadata)] for cell in chapter.code_cells]
     code = "\n".join(_python(cell.source) for cell in chapter.code_cells)
     parts = {
         "cells": cells,
+        "claims": _rows(code),
         "code": source.code_fingerprint(code),
         "files": {
             path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in [
-                *_ledgers(code),
-                *_stores(code),
-                ROOT / "requirements.lock",
-            ]
+            for path in [*_stores(code), ROOT / "requirements.lock"]
         },
         "python": platform.python_version(),
         "shift": randomness.shift(),
@@ -158,15 +156,18 @@ def _strings(code: str) -> set[str]:
     return {node.value for node in constants if isinstance(node.value, str)}
 
 
-def _ledgers(code: str) -> list[Path]:
-    """The ledgers whose claims the code checks, found by the claim ids it names."""
-    named = {text for text in _strings(code) if claims.ID.fullmatch(text)}
-    files = sorted((ROOT / "grokbook" / "ledger").glob("*.toml"))
-    return [
-        path
-        for path in files
-        if any(f'id = "{claim}"' in path.read_text("utf-8") for claim in named)
-    ]
+def _rows(code: str) -> list[dict]:
+    """The rows of the ledger that the code names: what a claim's box says and is tested by."""
+    named = _strings(code)
+    rows = []
+    for path in (ROOT / "grokbook" / "ledger").glob("*.toml"):
+        ledger = _toml(path.read_text("utf-8"))
+        own = (row for row in ledger.get("claim", ()) if row["id"] in named)
+        rows += [row | {"paper": ledger["paper"]} for row in own]
+    return sorted(rows, key=lambda row: row["id"])
+
+
+_toml = cache(tomllib.loads)
 
 
 def _stores(code: str) -> list[Path]:
