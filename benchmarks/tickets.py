@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from benchmarks.harness import Benchmark, shortest_seconds
-from grokbook.modular.masks import magnitude
 from grokbook.modular.path import follow
-from grokbook.modular.tickets import QUICK
+from grokbook.tickets.masks import magnitude
+from grokbook.tickets.setting import QUICK
 
 N_STEPS = 100
 torch.set_num_threads(1)

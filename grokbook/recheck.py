@@ -45,8 +45,8 @@ def names() -> list[str]:
 
 
 def changed() -> list[str]:
-    """Those whose mark differs from the present source."""
-    return [name for name in names() if _facts(name)["source"] != find(name).fingerprint]
+    """Those whose mark differs from the present source, or names another place for it."""
+    return [name for name in names() if not _marks(find(name)).items() <= _facts(name).items()]
 
 
 def check(name: str) -> str:
@@ -59,8 +59,12 @@ def check(name: str) -> str:
         or arrays differ: the line names them.
     """
     run, facts = find(name), _facts(name)
-    if facts["source"] == run.fingerprint:
+    path, marks = store.DATA / f"{name}.json", _marks(run)
+    if marks.items() <= facts.items():
         return f"{name}: made with the present source"
+    if marks["source"] == facts["source"]:
+        store.write_facts(path, facts | marks)
+        return f"{name}: made with the same source in another place; mark renewed"
     with tempfile.TemporaryDirectory() as scratch, _old_source(name) as tree:
         old, new = (Path(scratch) / f"{which}.npz" for which in ("old", "new"))
         _compute(name, tree, old)
@@ -68,8 +72,6 @@ def check(name: str) -> str:
         differ, n_arrays = _differences(old, new)
     if differ:
         raise ValueError(f"{name}: not the same: {', '.join(differ)}; remake it: {run.command}")
-    marks = {"source": run.fingerprint, "function": run.qualified_name}
-    path = store.DATA / f"{name}.json"
     store.write_facts(path, facts | marks)
     return f"{name}: {n_arrays} arrays of a part are equal bit for bit; mark renewed"
 
@@ -78,6 +80,10 @@ def write_part(name: str, path: str) -> None:
     """Compute the part of a stored result that its declaration names."""
     arrays = find(name).part()
     np.savez(path, **{key: np.asarray(value) for key, value in arrays.items()})
+
+
+def _marks(run: store.StoredRun) -> dict[str, str]:
+    return {"source": run.fingerprint, "function": run.qualified_name}
 
 
 def _facts(name: str) -> dict:

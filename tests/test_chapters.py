@@ -21,6 +21,7 @@ kind = "identity"
 verdict = "not attempted"
 reason = "r"
 """
+SECOND = LEDGER[LEDGER.index("[[claim") :].replace("-01", "-02")
 
 
 def notebook(*cells):
@@ -85,7 +86,10 @@ def test_runs_again_after(book, path, text):
         ("grokbook/b.py", "X = 1\nZ = 1\n"),
         ("grokbook/__init__.py", '__version__ = "2"\n'),
         ("grokbook/ledger/LS.toml", "# another paper\n"),
-        ("grokbook/ledger/LE.toml", LEDGER + LEDGER[LEDGER.index("[[claim") :].replace("-01", "-02")),
+        (
+            "grokbook/ledger/LE.toml",
+            LEDGER + LEDGER[LEDGER.index("[[claim") :].replace("-01", "-02"),
+        ),
         ("grokbook/data/a-store.sqlite", "a sweep under way"),
     ],
     ids=[

@@ -6,7 +6,7 @@ import torch
 from four_matrices import FourMatrices
 from grokbook.modular.factored import FactoredGradient, FactoredMLP
 from grokbook.modular.loss import CrossEntropy
-from grokbook.modular.tickets import QUICK
+from grokbook.tickets.setting import QUICK
 
 SMALL = QUICK.replace(p=11)
 

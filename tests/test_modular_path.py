@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from grokbook.modular.path import follow, schedule
-from grokbook.modular.tickets import QUICK
+from grokbook.tickets.setting import QUICK
 
 SMALL = QUICK.replace(p=11)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from grokbook import phases
 from grokbook.curves import crossing_time
-from grokbook.modular import arms, phases
+from grokbook.modular import arms
 from grokbook.modular.sweeps import ARMS
 
 EVERY = 20  # as in the book's maps

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grokbook import sweep
-from grokbook.modular import phases, sweeps, ticket_map
+from grokbook import phases, sweep
+from grokbook.modular import sweeps
 from grokbook.sweep_grid import run_seed
+from grokbook.tickets import sweeps as tickets
 
 INF = math.inf
 DECLARED = {one.name: one for one in sweeps.SWEEPS}
@@ -69,7 +70,7 @@ def test_what_has_no_phase_is_refused(arguments, line):
 def short(monkeypatch):
     """Runs of a few steps."""
     monkeypatch.setattr(sweeps, "N_STEPS", 60)
-    monkeypatch.setattr(ticket_map, "N_STEPS", 60)
+    monkeypatch.setattr(tickets, "N_STEPS", 60)
 
 
 SETTING = {"train_fraction": 0.8, "learning_rate": 0.03, "weight_decay": 0.1}
@@ -103,9 +104,9 @@ def test_every_seed_of_the_engine_is_taken(short):
 
 
 def test_a_ticket_follows_from_seed_rate_and_mask_time(short):
-    one, again = (ticket_map.ticket(4, 0.6, 20) for _ in range(2))
+    one, again = (tickets.ticket(4, 0.6, 20) for _ in range(2))
     assert one == again
-    dense = ticket_map.ticket(4, 0.0, 20)
+    dense = tickets.ticket(4, 0.0, 20)
     assert dense["dense_accuracy"] == one["dense_accuracy"]
     assert dense["memorised"] < one["memorised"] or one["memorised"] == INF
 
@@ -117,9 +118,12 @@ def test_a_ticket_follows_from_seed_rate_and_mask_time(short):
         (lambda: sweeps.addition(0, "plain", 1.0, 0.1, 0.1), "train_fraction = 1.0"),
         (lambda: sweeps.addition(0, "plain", 0.5, 0.0, 0.1), "learning_rate = 0.0"),
         (lambda: sweeps.addition(0, "plain", 0.5, 0.1, -1.0), "weight_decay = -1.0"),
-        (lambda: ticket_map.ticket(0, 1.0, 0), "pruning_rate = 1.0"),
-        (lambda: ticket_map.ticket(0, 0.5, -1), "mask_time = -1: must be a whole number >= 0"),
-        (lambda: ticket_map.ticket(0, 0.5, 9999), "mask_time = 9999: must be at most 1600 steps"),
+        (lambda: tickets.ticket(0, 1.0, 0), "pruning_rate = 1.0"),
+        (lambda: tickets.ticket(0, 0.5, -1), "mask_time = -1: must be a whole number >= 0"),
+        (
+            lambda: tickets.ticket(0, 0.5, 9999),
+            "mask_time = 9999: must be at most 1600 steps",
+        ),
     ],
 )
 def test_bad_settings_are_refused(call, line):

@@ -1,19 +1,11 @@
-"""Stored runs of paper NS, arms of more than a minute; and those of paper GT, from beside it."""
+"""Stored runs of paper NS: arms of more than a minute."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
 
-from grokbook.modular import (
-    arms,
-    codes,
-    decay,
-    scan,
-    sphere,
-    temperature,
-    ticket_runs,
-)
+from grokbook.modular import arms, codes, decay, scan, sphere, temperature
 from grokbook.store import StoredRun
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -325,5 +317,4 @@ RUNS = (
         cpu_seconds=60,
         quick=QUICK,
     ),
-    *ticket_runs.RUNS,
 )

@@ -1,6 +1,6 @@
-"""Sweeps of paper NS: the phases of modular addition; and those of GT with them.
+"""Sweeps of paper NS: the phases of modular addition.
 
-Addition is modulo 31, small enough for a thousand runs; :mod:`grokbook.modular.phases` names what
+Addition is modulo 31, small enough for a thousand runs; :mod:`grokbook.phases` names what
 comes out.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from grokbook import validate
 from grokbook.curves import LEVEL
 from grokbook.modular import arms, scan
-from grokbook.modular.ticket_map import TICKETS
 from grokbook.sweep_grid import Grid, Quantity, Sweep
 
 P, WIDTH = 31, 64
@@ -145,5 +144,4 @@ SWEEPS = (
         )
         for arm in ARMS
     ),
-    *TICKETS,
 )

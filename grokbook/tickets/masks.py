@@ -17,7 +17,7 @@ import torch
 from grokbook import randomness, validate
 from grokbook.modular.factored import FactoredMLP
 from grokbook.modular.gradient import flatten
-from grokbook.modular.tickets import TicketSetting
+from grokbook.tickets.setting import TicketSetting
 
 # SynFlow's rounds in its own paper; one shot in the code of GT.
 SYNFLOW_ROUNDS = 100

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from grokbook.modular import masks
 from grokbook.modular.path import Path, follow, schedule
-from grokbook.modular.tickets import TicketSetting, impose
 from grokbook.modular.train import CURVES, Trainer
+from grokbook.tickets import masks
+from grokbook.tickets.setting import TicketSetting, impose
 
 RATE = 0.6
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from grokbook.modular import masks
 from grokbook.modular.path import Path, follow, schedule
-from grokbook.modular.tickets import TicketSetting
 from grokbook.modular.train import Trainer
+from grokbook.tickets import masks
+from grokbook.tickets.setting import TicketSetting
 
 RATE = 0.6
 # Steps after generalisation at which the dense run ends and its mask is taken.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from grokbook.modular import graphs
+from grokbook.tickets import graphs
 
 
 def random_mask(rows=12, columns=20, density=0.4, seed=0):

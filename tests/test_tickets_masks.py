@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.utils import prune
 
-from grokbook.modular import masks
-from grokbook.modular.tickets import QUICK, TicketSetting
+from grokbook.tickets import masks
+from grokbook.tickets.setting import QUICK, TicketSetting
 
 SMALL = QUICK.replace(p=11)
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from grokbook.modular import fourier, graphs, masks
+from grokbook.modular import fourier
 from grokbook.modular.path import Path, follow, schedule
-from grokbook.modular.tickets import TicketSetting
 from grokbook.modular.train import CURVES
+from grokbook.tickets import graphs, masks
+from grokbook.tickets.setting import TicketSetting
 
 GRAPH_MEASURES = ("weighted gap", "spectral gap", "Ramanujan gap", "path length", "clustering")
 # Name of an arm, its pruning rate, and where its mask comes from: a share of the way to the end.

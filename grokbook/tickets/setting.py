@@ -1,6 +1,6 @@
 """Grokking tickets: GT's settings, and training under a mask.
 
-A ticket is a mask on the initial weights.  It is made in :mod:`grokbook.modular.masks`; here it is
+A ticket is a mask on the initial weights.  It is made in :mod:`grokbook.tickets.masks`; here it is
 put on a network, which starts from the original initial weights with a fresh optimiser.  All masks
 and weights are flat vectors in the order of ``network.named_parameters()``.
 """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import polynomial
+from grokbook.tickets import polynomial
 
 
 def test_targets_are_squares_of_one_direction():

@@ -8,7 +8,7 @@ from four_matrices import FourMatrices
 from grokbook.modular import Trainer
 from grokbook.modular.optimizer import AdamW
 from grokbook.modular.path import follow
-from grokbook.modular.tickets import QUICK, MaskedGradient, TicketSetting, impose, start_from
+from grokbook.tickets.setting import QUICK, MaskedGradient, TicketSetting, impose, start_from
 
 SMALL = QUICK.replace(p=11)
 

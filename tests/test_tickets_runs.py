@@ -6,12 +6,12 @@ import torch
 
 from grokbook import store
 from grokbook.curves import LEVEL, crossing_time
-from grokbook.modular import masks, popup_arm, ticket_runs
-from grokbook.modular import ticket_sweeps as sweeps
 from grokbook.modular.path import follow
-from grokbook.modular.tickets import PAPER, QUICK, TicketSetting
+from grokbook.tickets import controls as sweeps
+from grokbook.tickets import masks, popup, runs
+from grokbook.tickets.setting import PAPER, QUICK, TicketSetting
 
-DECLARED = {run.name: dict(run.parameters) for run in ticket_runs.RUNS}
+DECLARED = {run.name: dict(run.parameters) for run in runs.RUNS}
 
 
 def same_start(kept, curve, run, n_steps):
@@ -87,14 +87,14 @@ def test_pruned_at_initialisation(criterion):
 def test_edge_popup():
     kept, parameters = store.load("tickets-popup"), DECLARED["tickets-popup"]
     starts, n_seeds = parameters["starts"], len(parameters["seeds"])
-    shape = (len(starts), len(popup_arm.WAYS), n_seeds, kept["step"].size)
+    shape = (len(starts), len(popup.WAYS), n_seeds, kept["step"].size)
     assert kept["test_accuracy"].shape == shape
     assert kept["graph"].shape == (n_seeds, len(parameters["graph_steps"]), 5, 4)
     setting = TicketSetting(learning_rate=1e-2)  # of Table 1
-    assert setting.learning_rate == popup_arm.LEARNING_RATE
+    assert setting.learning_rate == popup.LEARNING_RATE
     memory = follow(setting.trainer(0), [starts[1]])
-    for k, way in enumerate(popup_arm.WAYS):
-        run = popup_arm.run_way(way, setting, 0, memory.last, [0, 50])
+    for k, way in enumerate(popup.WAYS):
+        run = popup.run_way(way, setting, 0, memory.last, [0, 50])
         again = run.continued("train_accuracy", [0, 50])
         np.testing.assert_allclose(kept["train_accuracy"][1, k, 0, :2], again, atol=0.02)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grokbook import validate
 from grokbook.curves import LEVEL
-from grokbook.modular import masks
-from grokbook.modular.tickets import TicketSetting
 from grokbook.sweep_grid import Grid, Quantity, Sweep
+from grokbook.tickets import masks
+from grokbook.tickets.setting import TicketSetting
 
 # GT's network at a rate at which it generalises within 1,000 steps.
 SETTING = TicketSetting(learning_rate=1e-2)
@@ -52,7 +52,7 @@ def ticket(seed: int, pruning_rate: float, mask_time: int) -> dict[str, float]:
 PRUNING_RATE = [0.4, 0.6, 0.9]
 MASK_TIME = [0, 400, 600, 800, 1200]
 
-TICKETS = (
+SWEEPS = (
     Sweep(
         name="tickets-mask",
         function=ticket,

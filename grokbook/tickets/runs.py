@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grokbook.modular import popup_arm, ticket_arms, ticket_sweeps, ticket_tasks
 from grokbook.store import StoredRun
+from grokbook.tickets import controls, paper, popup, tasks
 
 SEEDS = [0, 1, 2, 3, 4]
 # Steps at which the norms of a run are taken; the last one ends it.
@@ -12,7 +12,7 @@ KEPT = [0, 10, 20, 50, 100, 200, 400, 700, 1000, 1500, 2000, 2500, 3200]
 RUNS = (
     StoredRun(
         name="tickets-paper",
-        function=ticket_arms.paper_arm,
+        function=paper.paper_arm,
         parameters={
             "seeds": SEEDS[:3],
             "setting": {"train_fraction": 0.4, "learning_rate": 0.001},
@@ -28,7 +28,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-late-masks",
-        function=ticket_sweeps.late_masks,
+        function=controls.late_masks,
         parameters={
             "seeds": SEEDS,
             "precisions": ["float64", "float32", "complement"],
@@ -42,7 +42,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-norms",
-        function=ticket_sweeps.norm_controls,
+        function=controls.norm_controls,
         parameters={"seeds": SEEDS, "n_steps": KEPT[-1], "keep": KEPT},
         about="GT, quick setting: dense networks with the norms of their tickets, five seeds",
         cpu_seconds=150,
@@ -51,7 +51,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-criteria",
-        function=ticket_sweeps.pruned_at_initialisation,
+        function=controls.pruned_at_initialisation,
         parameters={"seeds": SEEDS[:3], "more_random": 2, "n_steps": 3200},
         about="GT, quick setting: five kinds of masks made at initialisation, three to five seeds",
         cpu_seconds=120,
@@ -60,7 +60,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-popup",
-        function=popup_arm.popup_arm,
+        function=popup.popup_arm,
         parameters={
             "seeds": SEEDS[:3],
             "starts": [0, 100, 400],
@@ -75,7 +75,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-transformer",
-        function=ticket_tasks.pairs_arm,
+        function=tasks.pairs_arm,
         parameters={
             "seeds": SEEDS[:3],
             "setting": {

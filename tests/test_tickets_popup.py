@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from grokbook.curves import Curves
-from grokbook.modular import masks, popup_arm, ticket_arms, ticket_tasks
-from grokbook.modular import ticket_sweeps as sweeps
 from grokbook.modular.path import Path, follow, schedule
-from grokbook.modular.popup import edge_popup, initial_scores, popped
-from grokbook.modular.tickets import QUICK
+from grokbook.tickets import controls as sweeps
+from grokbook.tickets import masks, paper, popup, tasks
+from grokbook.tickets.popup import edge_popup, initial_scores, popped
+from grokbook.tickets.setting import QUICK
 
 SMALL = QUICK.replace(p=7, learning_rate=1e-2)
 
@@ -136,9 +136,9 @@ def test_masks_on_the_way_are_shares_of_the_run():
     dense = jumps([0, 100, 700, 1000], 100, 700)
     for share, step in ((1.0, 1000), (0.7, 700), (0.69, 100), (0.0, 100)):
         wanted = masks.magnitude(dense.at(step), 0.6)
-        assert torch.equal(ticket_arms._mask(SMALL, 3, dense, 0.6, share), wanted)
+        assert torch.equal(paper._mask(SMALL, 3, dense, 0.6, share), wanted)
     wanted = masks.random(50, 0.6, 1003)
-    assert torch.equal(ticket_arms._mask(SMALL, 3, dense, 0.6, None), wanted)
+    assert torch.equal(paper._mask(SMALL, 3, dense, 0.6, None), wanted)
 
 
 def test_runs_of_other_tasks_end_after_generalisation():
@@ -147,18 +147,18 @@ def test_runs_of_other_tasks_end_after_generalisation():
         trainer.test = trainer.train
         return trainer
 
-    for run in ticket_tasks.dense_and_ticket(make, range(301), range(301)):
+    for run in tasks.dense_and_ticket(make, range(301), range(301)):
         assert 148 <= run.step[-1] - run.t_gen <= 152
 
 
 def test_the_papers_arm_has_its_shapes():
-    found = ticket_arms.paper_arm(
+    found = paper.paper_arm(
         [0], setting={"p": 7}, n_steps=2000, wait=0, graph_steps=[0], ticket_steps=20
     )
     assert found["test_accuracy"].shape == (1, found["step"].size)
     assert found["jaccard"].shape == (1, found["kept"].size, 5)
     assert np.isfinite(found["graph"][0, 0]).all()
-    assert found["ticket_test_accuracy"].shape[1] == len(ticket_arms.TICKETS)
+    assert found["ticket_test_accuracy"].shape[1] == len(paper.TICKETS)
     assert found["table"].shape == (3, 7, 48)
 
 
@@ -172,7 +172,7 @@ def test_a_run_goes_on_as_one():
 
 
 def test_the_popup_arm_has_its_shapes():
-    found = popup_arm.popup_arm([0], starts=[0, 2], n_steps=200, every=100, graph_steps=[200])
+    found = popup.popup_arm([0], starts=[0, 2], n_steps=200, every=100, graph_steps=[200])
     assert found["test_accuracy"].shape == (2, 3, 1, 3)
     assert found["started"].shape == (2, 1)
     assert found["graph"].shape == (1, 1, 5, 4)
@@ -180,7 +180,7 @@ def test_the_popup_arm_has_its_shapes():
 
 
 def test_the_pairs_arm_has_its_shapes():
-    found = ticket_tasks.pairs_arm(
+    found = tasks.pairs_arm(
         [0, 1], setting={"p": 7, "model": "transformer", "d_model": 8}, n_steps=30, ticket_steps=10
     )
     assert found["train_loss"].shape == (2, 2, found["step"].size)
