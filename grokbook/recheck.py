@@ -2,8 +2,8 @@
 
 Its mark says what source it was made with.  After an edit of that source, a part of the result is
 computed with the old source and with the new, on this machine; where all arrays are equal bit for
-bit, the mark is renewed and nothing else.  The old source is that of the commit in which the mark
-was written: a result made with changes that were not yet committed has its source there too.
+bit, the mark is renewed and nothing else.  The old source is the newest commit that fits the mark:
+before the edit is committed, the present one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import numpy as np
 
 from grokbook import machine, parts, source, store
 
-_COMPUTE = "import sys; from grokbook import recheck; recheck.write_part(*sys.argv[1:])"
+_COMPUTE = "import sys; from grokbook import recheck; sys.exit(recheck.write_part(*sys.argv[1:]))"
+_OTHER_SOURCE = 3
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 def find(name: str) -> store.StoredRun:
@@ -65,9 +67,9 @@ def check(name: str) -> str:
     if marks["source"] == facts["source"]:
         store.write_facts(path, facts | marks)
         return f"{name}: made with the same source in another place; mark renewed"
-    with tempfile.TemporaryDirectory() as scratch, _old_source(name) as tree:
+    with tempfile.TemporaryDirectory() as scratch:
         old, new = (Path(scratch) / f"{which}.npz" for which in ("old", "new"))
-        _compute(name, tree, old)
+        _compute_old(name, facts["source"], old)
         _compute(name, source.ROOT.parent, new)
         differ, n_arrays = _differences(old, new)
     if differ:
@@ -76,10 +78,16 @@ def check(name: str) -> str:
     return f"{name}: {n_arrays} arrays of a part are equal bit for bit; mark renewed"
 
 
-def write_part(name: str, path: str) -> None:
-    """Compute the part of a stored result that its declaration names."""
-    arrays = find(name).part()
-    np.savez(path, **{key: np.asarray(value) for key, value in arrays.items()})
+def write_part(name: str, path: str, mark: str = "") -> int:
+    """Compute the part of a result that its declaration names; exit code.
+
+    With a ``mark``, only if it fits the source.
+    """
+    run = find(name)
+    if mark not in ("", run.fingerprint):
+        return _OTHER_SOURCE
+    np.savez(path, **{key: np.asarray(value) for key, value in run.part().items()})
+    return 0
 
 
 def _marks(run: store.StoredRun) -> dict[str, str]:
@@ -90,31 +98,37 @@ def _facts(name: str) -> dict:
     return json.loads((store.DATA / f"{name}.json").read_text("utf-8"))
 
 
+def _compute_old(name: str, mark: str, path: Path) -> None:
+    """Compute a part with the newest commit that fits the mark; ValueError without one."""
+    for commit in machine.git("rev-list", "HEAD", "--", ".").split():
+        with _work_tree(commit) as tree:
+            if not (tree / source.PACKAGE / Path(__file__).name).is_file():
+                break  # from before there were checks
+            if _compute(name, tree, path, mark):
+                return
+    raise ValueError(f"{name}: no commit here fits its mark, so its old source is unknown")
+
+
 @contextmanager
-def _old_source(name: str) -> Iterator[Path]:
-    """A work tree of the commit that wrote the mark of a result; ValueError without one."""
-    record = f"data/{name}.json"
-    commit = machine.git("log", "-1", "--format=%H", "--", record)
-    if not commit or machine.git("status", "--porcelain", "--", record):
-        raise ValueError(f"{name}: its mark is in no commit here, so its old source is unknown")
+def _work_tree(commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "old"
         machine.git("worktree", "add", "--detach", str(tree), commit)
         try:
-            if not (tree / "grokbook" / "recheck.py").is_file():
-                raise ValueError(f"{name}: commit {commit[:8]} cannot be read: a shallow clone?")
             yield tree
         finally:
             machine.git("worktree", "remove", "--force", str(tree))
 
 
-def _compute(name: str, tree: Path, path: Path) -> None:
-    command = [sys.executable, "-c", _COMPUTE, name, str(path)]
-    environment = os.environ | {"PYTHONPATH": str(tree)}
+def _compute(name: str, tree: Path, path: Path, mark: str = "") -> bool:
+    """Compute a part with the source of a tree, in a process; False if it does not fit the mark."""
+    command = [sys.executable, "-c", _COMPUTE, name, str(path), *([mark] if mark else [])]
+    environment = os.environ | _ONE_THREAD | {"PYTHONPATH": str(tree)}
     ran = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
-    if ran.returncode:
+    if ran.returncode not in (0, _OTHER_SOURCE):
         last = ran.stderr.strip().rpartition("\n")[2]
         raise ValueError(f"{name}: its part cannot be computed: {last}")
+    return ran.returncode == 0
 
 
 def _differences(old: Path, new: Path) -> tuple[list[str], int]:

@@ -115,12 +115,20 @@ def test_an_edit_that_cannot_be_computed_is_said_in_one_line(checkout):
     )
 
 
-def test_a_mark_that_is_in_no_commit_is_refused(checkout):
-    edit(checkout, "    found = {}\n", "    found = dict()\n")
-    record(checkout).write_text(record(checkout).read_text("utf-8") + "\n", "utf-8")
+def test_a_mark_that_fits_no_commit_is_refused(checkout):
+    facts = json.loads(record(checkout).read_text("utf-8"))
+    store.write_facts(record(checkout), facts | {"source": "0" * 64})
     code, _, error = check(checkout, NAME)
     assert (code, error.count("\n")) == (1, 1)
-    assert "its mark is in no commit here" in error
+    assert "no commit here fits its mark" in error
+
+
+def test_an_edit_may_be_committed_before_it_is_checked(checkout):
+    edit(checkout, "    found = {}\n", "    found = dict()\n")
+    commit(checkout)
+    code, said, error = check(checkout, NAME)
+    assert (code, error) == (0, "")
+    assert said.endswith("equal bit for bit; mark renewed\n")
 
 
 def test_wrong_calls_are_refused_in_one_line(checkout):

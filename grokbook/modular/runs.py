@@ -166,7 +166,7 @@ RUNS = (
         parameters={"cells": PAPER_CELLS, "seed": 0} | PAPER,
         about="addition modulo 113 with weight decay 3, 8 and 16",
         cpu_seconds=90,
-        quick={"cells": [[0.01, 16.0]]},
+        quick={"cells": [[0.01, 16.0]]} | SMALL,
     ),
     _stored(
         name="modular-sphere",

@@ -23,7 +23,13 @@ RUNS = (
         },
         about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
         cpu_seconds=300,
-        quick={"seeds": SEEDS[:1]},
+        quick={
+            "seeds": SEEDS[:1],
+            "setting": {"train_fraction": 0.4, "learning_rate": 0.01},
+            "n_steps": 4500,
+            "graph_steps": [0, 100, 1000],
+            "ticket_steps": 200,
+        },
         packages=("torch", "networkx"),
     ),
     StoredRun(
@@ -37,7 +43,7 @@ RUNS = (
         },
         about="GT, quick setting: masks taken late, the loss in three precisions, five seeds",
         cpu_seconds=200,
-        quick={"seeds": SEEDS[:1], "precisions": ["float64"]},
+        quick={"seeds": SEEDS[:1], "precisions": ["float64"], "n_steps": 1500, "short": 300},
         packages=("torch",),
     ),
     StoredRun(
@@ -46,7 +52,7 @@ RUNS = (
         parameters={"seeds": SEEDS, "n_steps": KEPT[-1], "keep": KEPT},
         about="GT, quick setting: dense networks with the norms of their tickets, five seeds",
         cpu_seconds=150,
-        quick={"seeds": SEEDS[:1]},
+        quick={"seeds": SEEDS[:1], "n_steps": 1000, "keep": KEPT[:9]},
         packages=("torch",),
     ),
     StoredRun(
@@ -55,7 +61,7 @@ RUNS = (
         parameters={"seeds": SEEDS[:3], "more_random": 2, "n_steps": 3200},
         about="GT, quick setting: five kinds of masks made at initialisation, three to five seeds",
         cpu_seconds=120,
-        quick={"seeds": SEEDS[:1], "n_steps": 400},
+        quick={"seeds": SEEDS[:1], "n_steps": 200},
         packages=("torch",),
     ),
     StoredRun(
@@ -70,7 +76,7 @@ RUNS = (
         },
         about="GT Table 1: weights, scores or both trained from three starts, three seeds",
         cpu_seconds=200,
-        quick={"seeds": SEEDS[:1], "starts": [0], "n_steps": 400, "graph_steps": [200, 400]},
+        quick={"seeds": SEEDS[:1], "starts": [0], "n_steps": 200, "graph_steps": [200]},
         packages=("torch", "networkx"),
     ),
     StoredRun(
@@ -90,7 +96,18 @@ RUNS = (
         },
         about="transformer, addition modulo 47, decay 1: dense runs and tickets, three seeds",
         cpu_seconds=150,
-        quick={"seeds": SEEDS[:1]},
+        quick={
+            "seeds": SEEDS[:1],
+            "setting": {
+                "model": "transformer",
+                "d_model": 32,
+                "p": 23,
+                "train_fraction": 0.7,
+                "learning_rate": 0.003,
+            },
+            "n_steps": 2000,
+            "ticket_steps": 100,
+        },
         packages=("torch",),
     ),
 )
