@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from grokbook.modular import loss
-from grokbook.modular.targets import ScaledMeanSquare
 
 CASES = {
     "softmax": loss.CrossEntropy("float64"),
@@ -122,7 +121,7 @@ KINDS = {
     "softmax": loss.CrossEntropy,
     "stablemax": loss.StableMaxCrossEntropy,
     "mean square": loss.MeanSquare,
-    "scaled mean square": lambda dtype: ScaledMeanSquare(2.0, dtype),
+    "scaled mean square": lambda dtype: loss.MeanSquare(dtype, 2.0),
 }
 
 
@@ -208,7 +207,7 @@ EVERY = {
     "smoothing": loss.CrossEntropy(label_smoothing=0.1),
     "stablemax": loss.StableMaxCrossEntropy(),
     "mean square": loss.MeanSquare(),
-    "scaled mean square": ScaledMeanSquare(2.0),
+    "scaled mean square": loss.MeanSquare(height=2.0),
 }
 
 
@@ -247,3 +246,30 @@ def test_other_shapes_and_labels_are_refused(kind, logits, labels, message):
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# A squared loss against targets of any height
+
+
+TARGETS = torch.arange(6) % 5
+OUTPUTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_height_is_the_distance_from_a_target_of_it_in_its_square():
+    target = 3.0 * torch.nn.functional.one_hot(TARGETS, 5)
+    wanted = (OUTPUTS - target).square().mean() / 9
+    tall, before = loss.MeanSquare("float64", 3.0), OUTPUTS.clone()
+    assert torch.isclose(tall(OUTPUTS, TARGETS), wanted)
+    assert torch.isclose(tall.terms(OUTPUTS, TARGETS).value.mean(), wanted)
+    assert torch.equal(OUTPUTS, before)
+
+
+def test_closed_form_and_autograd_agree_at_any_height():
+    tall, logits = loss.MeanSquare("float64", 7.0), OUTPUTS.clone().requires_grad_()
+    tall(logits, TARGETS).backward()
+    assert torch.allclose(tall.terms(OUTPUTS, TARGETS).gradient / len(TARGETS), logits.grad)
+
+
+def test_a_height_must_be_positive():
+    with pytest.raises(ValueError, match="height = 0"):
+        loss.MeanSquare(height=0)

@@ -37,7 +37,6 @@ def test_seeds_decide_and_the_global_generator_is_left_alone():
     makers = (
         lambda seed: network.MLP(7, 7, width=4, seed=seed),
         lambda seed: network.Transformer(7, d_model=8, n_heads=2, d_mlp=4, seed=seed),
-        lambda seed: network.PostNormTransformer(7, d_model=8, n_heads=2, d_mlp=4, seed=seed),
     )
     for make in makers:
         one, same, other = (next(make(seed).parameters()) for seed in (1, 1, 2))
@@ -68,15 +67,6 @@ def test_transformer_is_the_plain_one():
         model.b_in.add_(0.1)
         model.b_out.add_(0.2)
     assert torch.allclose(model(PAIRS.inputs), plain_transformer(model, PAIRS.inputs), atol=1e-12)
-
-
-def test_post_norm_transformer_is_torchs_layer():
-    model = network.PostNormTransformer(7, d_model=16, n_heads=4, d_mlp=20, seed=1)
-    model.eval()
-    whole = model.head(model.block(model.embedding(PAIRS.inputs))[:, -1])
-    assert torch.allclose(model(PAIRS.inputs), whole, atol=1e-5)
-    model.train()
-    assert not torch.equal(model(PAIRS.inputs), model(PAIRS.inputs))  # dropout is on
 
 
 @pytest.mark.parametrize("activation", ["relu", "square"])
@@ -119,8 +109,6 @@ def test_other_networks_use_autograd():
         (lambda: network.MLP(3, 3, init_scale=0), "init_scale = 0"),
         (lambda: network.MLP(3, 3, seed=-1), "seed = -1"),
         (lambda: network.Transformer(3, d_model=6, n_heads=4), "d_model = 6"),
-        (lambda: network.PostNormTransformer(3, d_model=6, n_heads=4), "d_model = 6"),
-        (lambda: network.PostNormTransformer(3, dropout=1.0), "dropout = 1.0"),
     ],
 )
 def test_bad_input_is_refused(call, message):

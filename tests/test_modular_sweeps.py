@@ -12,7 +12,7 @@ from grokbook.sweep_grid import run_seed
 from grokbook.tickets import sweeps as tickets
 
 INF = math.inf
-DECLARED = {one.name: one for one in sweeps.SWEEPS}
+DECLARED = {one.name: one for one in (*sweeps.SWEEPS, *tickets.SWEEPS)}
 
 
 @pytest.mark.parametrize(

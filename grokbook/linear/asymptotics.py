@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import erfcx, i0e, i1e, lambertw
+from scipy.special import erfcx, i1e, lambertw
 
 from grokbook import validate
 from grokbook.curves import LEVEL
@@ -54,24 +54,6 @@ def train_loss_bessel(setting: LinearSetting, step) -> np.ndarray:
     safe = np.where(started, argument, 1.0)
     bessel = np.where(started, 2 * i1e(safe) / safe, np.exp(-argument))
     return initial * np.exp(-s * edge_gap(ratio) ** 2) * bessel
-
-
-def critical_test_loss(setting: LinearSetting, step) -> np.ndarray:
-    """Exact mean test loss e^(-2s) (I_0(2s) + I_1(2s)) at lambda = 1 (derived by us).
-
-    s = 4 eta t / d_out.  Shape (n_steps,).
-    """
-    _require_ratio(setting, setting.aspect_ratio == 1, "1")
-    initial, s = _initial_loss(setting), 4 * _flow_time(setting, step)
-    return initial * (i0e(2 * s) + i1e(2 * s))
-
-
-def early_losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
-    """Mean train and test loss to second order in s = 4 eta t / d_out << 1 (derived by us)."""
-    initial, s = _initial_loss(setting), 4 * _flow_time(setting, step)
-    ratio = setting.aspect_ratio
-    train = 1 - s * (1 + ratio) + s**2 * (1 + 3 * ratio + ratio**2) / 2
-    return initial * train, initial * (1 - s + s**2 * (1 + ratio) / 2)
 
 
 def intermediate_losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
@@ -137,16 +119,3 @@ def crossing_times_lambert(setting: LinearSetting, level: float = LEVEL) -> tupl
         return unit * float(lambertw(8 / 3 * gap**2 * (prefactor / reach) ** (2 / 3)).real)
 
     return time(1.0), time(gap**-2)
-
-
-def crossing_times_critical(setting: LinearSetting, level: float = LEVEL) -> tuple[float, float]:
-    """Memorisation and generalisation time in steps at lambda = 1, for small epsilon.
-
-    Derived by us, from the power laws of :func:`intermediate_losses`; at d_out = 1 and LE's level
-    they are (4 sqrt(pi) epsilon)^(-2/3) / eta and 4 / (pi epsilon^2 eta): no divergence at fixed
-    epsilon.
-    """
-    _require_ratio(setting, setting.aspect_ratio == 1, "1")
-    target = math.sqrt(math.pi) * loss_level(setting, level) / _initial_loss(setting)
-    unit = setting.d_out / setting.learning_rate
-    return unit * (16 * target) ** (-2 / 3), unit / (2 * target) ** 2

@@ -81,16 +81,6 @@ def late_rates(margin) -> tuple[np.ndarray, np.ndarray]:
     return -1 / (1 + margin**2), margin / (1 + margin**2)
 
 
-def late_train_loss_rate(margin, learning_rate: float) -> np.ndarray:
-    """L_tr t for t -> infinity: 1 / (eta (1 + M^2)).
-
-    dL/dt = -eta ||grad L||^2, and late on grad L is L times the vector of length sqrt(1 + M^2)
-    along w_SVM.
-    """
-    validate.number("learning_rate", learning_rate, above=0)
-    return 1 / (learning_rate * (1 + _not_negative("margin", margin) ** 2))
-
-
 def hull_margin(aspect_ratio: float) -> float:
     """M / sigma in the limit of large N, for lambda > 1/2 (Gardner).
 
@@ -109,11 +99,6 @@ def hull_margin(aspect_ratio: float) -> float:
         return (1 + kappa**2) * ndtr(kappa) + kappa * density - aspect_ratio
 
     return brentq(excess, 0.0, 1.0 + math.sqrt(aspect_ratio), xtol=1e-15)
-
-
-def hull_margin_near_half(aspect_ratio) -> np.ndarray:
-    """Leading order of :func:`hull_margin` above 1/2: sqrt(pi/8) (2 lambda - 1)."""
-    return math.sqrt(math.pi / 8) * (2 * validate.array("aspect_ratio", aspect_ratio) - 1)
 
 
 def _gaussian_nodes(spread):

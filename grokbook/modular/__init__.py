@@ -1,8 +1,8 @@
-"""Modular arithmetic: papers NS (numerical stability) and GT (tickets).  Needs torch."""
+"""Modular arithmetic (paper NS, numerical stability).  Needs torch."""
 
 from grokbook.modular.data import Dataset, modular_pairs, sparse_parity, split
 from grokbook.modular.loss import CrossEntropy, MeanSquare, StableMaxCrossEntropy
-from grokbook.modular.network import MLP, PostNormTransformer, Transformer
+from grokbook.modular.network import MLP, Transformer
 from grokbook.modular.optimizer import SGD, AdamW, OrthogonalGradient
 from grokbook.modular.train import Run, Trainer, train
 
@@ -14,7 +14,6 @@ __all__ = [
     "Dataset",
     "MeanSquare",
     "OrthogonalGradient",
-    "PostNormTransformer",
     "Run",
     "StableMaxCrossEntropy",
     "Trainer",

@@ -12,20 +12,19 @@ import numpy as np
 
 from grokbook import validate
 from grokbook.curves import Curves
-from grokbook.modular import data, loss, network, optimizer, targets
+from grokbook.modular import data, loss, network, optimizer
 from grokbook.modular.train import CURVES, RECORDS, Run, Trainer, stack
 
 TASKS = {"pairs": data.modular_pairs, "parity": data.sparse_parity}
 NETWORKS = {
     "mlp": network.MLP,
     "transformer": network.Transformer,
-    "post-norm transformer": network.PostNormTransformer,
 }
 LOSSES = {
     "cross-entropy": loss.CrossEntropy,
     "stablemax": loss.StableMaxCrossEntropy,
     "mean square": loss.MeanSquare,
-    "scaled mean square": targets.ScaledMeanSquare,
+    "scaled mean square": loss.MeanSquare,
 }
 OPTIMIZERS = {"adamw": optimizer.AdamW, "sgd": optimizer.SGD}
 

@@ -217,23 +217,41 @@ class StableMaxCrossEntropy(_Loss):
 
 
 class MeanSquare(_Loss):
-    """Mean squared distance between logits and the one-hot label, over classes (NS App. C.1)."""
+    """Mean squared distance of logits / height from the one-hot label, over classes (NS App. C.1).
 
-    def __init__(self, dtype: str = "float32"):
+    The same as a one-hot target of that height, with the loss in units of its square.  The paper
+    does not say its height; ten is met by larger weights than one.
+
+    Parameters
+    ----------
+    dtype : str
+        As in :class:`CrossEntropy`.
+    height : float
+        > 0: value of the right logit at zero loss.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    def __init__(self, dtype: str = "float32", height: float = 1.0):
         super().__init__(dtype)
+        self.height = validate.number("height", height, above=0)
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss; a scalar tensor of the loss's dtype."""
         _check(logits, labels)
         target = functional.one_hot(labels, logits.shape[-1]).to(self.dtype)
-        return functional.mse_loss(logits.to(self.dtype), target)
+        return functional.mse_loss(logits.to(self.dtype) / self.height, target)
 
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss and gradient of each sample; nothing collapses.  See :class:`Terms`."""
         _check(logits, labels)
-        error = logits.to(self.dtype, copy=True)
+        error = logits.to(self.dtype) / self.height
         error.scatter_add_(1, labels[:, None], error.new_full((len(labels), 1), -1))
-        return Terms(error.square().mean(dim=1), error.mul_(2 / error.shape[1]), None)
+        gradient = error * (2 / error.shape[1])
+        return Terms(error.square().mean(dim=1), gradient.div_(self.height), None)
 
 
 def _complement(weight, log_right, column):

@@ -133,9 +133,7 @@ class Trainer:
         """Steps done so far."""
         return self.state["step"]
 
-    def run(
-        self, record: Sequence[int], *, stop_at: float | None = None, progress: bool = False
-    ) -> Run:
+    def run(self, record: Sequence[int], *, stop_at: float | None = None) -> Run:
         """Train up to the last recorded step, from where the trainer stands.
 
         Parameters
@@ -144,8 +142,6 @@ class Trainer:
             Steps at which to record, increasing, none before the current one.
         stop_at : float, optional
             Test accuracy in (0, 1]: end once it has held for 4 records.
-        progress : bool
-            Show a bar with the time left.
 
         Returns
         -------
@@ -160,7 +156,7 @@ class Trainer:
         """
         record = self._checked(record, stop_at)
         wanted, rows, ended, before = set(record), [], "", None
-        for step in self._bar(range(self.step, record[-1] + 1), progress):
+        for step in range(self.step, record[-1] + 1):
             logits = self.gradient.forward()
             terms = self.loss.terms(logits, self.train.labels)
             value = float(terms.value.double().mean())
@@ -256,14 +252,6 @@ class Trainer:
         last = rows[-HOLD - 1 :]
         return len(last) > HOLD and all(row["test_accuracy"] >= level for row in last)
 
-    @staticmethod
-    def _bar(steps, progress):
-        if not progress:
-            return steps
-        from tqdm.auto import tqdm
-
-        return tqdm(steps, unit="step")
-
 
 def train(
     network: nn.Module,
@@ -271,7 +259,6 @@ def train(
     record: Sequence[int],
     *,
     stop_at: float | None = None,
-    progress: bool = False,
     **options,
 ) -> Run:
     """Train a network on ``data`` = (train, test): :class:`Trainer` and its ``run`` in one call.
@@ -279,7 +266,7 @@ def train(
     ``options`` are the trainer's: ``loss``, ``optimizer``, ``gradient_scale``, ``edit``.
     """
     trainer = Trainer(network, *data, **options)
-    return trainer.run(record, stop_at=stop_at, progress=progress)
+    return trainer.run(record, stop_at=stop_at)
 
 
 @torch.no_grad()
