@@ -156,16 +156,24 @@ class _Flat:
         return {"step": 0, "start_norm": float(norm_of(weights))}
 
     def step(
-        self, state: dict, weights: torch.Tensor, gradient: torch.Tensor, spans: list[slice]
+        self,
+        state: dict,
+        weights: torch.Tensor,
+        gradient: torch.Tensor,
+        spans: list[slice],
+        factor: float = 1.0,
     ) -> None:
-        """Update ``weights`` in place; ``spans`` are the parameter tensors within them."""
+        """Update ``weights`` in place; ``spans`` are the parameter tensors within them.
+
+        ``factor`` multiplies the learning rate of this step.
+        """
         state["step"] += 1
         if self.orthogonal:
             rescale = self.orthogonal == "rescaled"
             for span in spans:
                 part = orthogonal_part(gradient[span], weights[span], rescale=rescale)
                 gradient[span] = part
-        rate = self.learning_rate
+        rate = self.learning_rate * factor
         if self.relative:
             rate *= float(norm_of(weights)) / state["start_norm"]
         self._move(state, weights, gradient, rate)

@@ -115,7 +115,7 @@ def follow(
     if wanted[0] < trainer.step:
         raise ValueError(f"record starts at {wanted[0]:g}: must not lie before {trainer.step}")
     wanted, keep, last = set(wanted.astype(int)), set(keep), int(wanted[-1])
-    rows, kept, spans = [], [], list(trainer.spans.values())
+    rows, kept = [], []
     held = math.inf
     for step in range(trainer.step, last + 1):
         logits = trainer.gradient.forward()
@@ -131,7 +131,7 @@ def follow(
             break
         gradient = terms.gradient.mul_(trainer.scale).to(trainer.weights.dtype)
         gradient = trainer.gradient.backward(gradient)
-        trainer.optimizer.step(trainer.state, trainer.weights, gradient, spans)
+        trainer.move(gradient)
     steps, weights = zip(*kept, strict=True)
     return Path(Curves(*np.array(rows).T), np.array(steps), torch.stack(weights).float())
 

@@ -44,11 +44,16 @@ class SphericalAdamW(AdamW):
         super().__init__(learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
     def step(
-        self, state: dict, weights: torch.Tensor, gradient: torch.Tensor, spans: list[slice]
+        self,
+        state: dict,
+        weights: torch.Tensor,
+        gradient: torch.Tensor,
+        spans: list[slice],
+        factor: float = 1.0,
     ) -> None:
         """Update ``weights`` in place; ``spans`` are the parameter tensors within them."""
         before = weights.clone()
-        super().step(state, weights, gradient, spans)
+        super().step(state, weights, gradient, spans, factor)
         for span in spans:
             old = before[span]
             moved = old + orthogonal_part(weights[span] - old, old)

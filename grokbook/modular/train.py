@@ -13,6 +13,7 @@ from torch import nn
 
 from grokbook import validate
 from grokbook.curves import HOLD, Curves
+from grokbook.modular.bring import AnyLoss, TorchOptimizer
 from grokbook.modular.data import Dataset
 from grokbook.modular.gradient import flatten, gradient_of
 from grokbook.modular.loss import CrossEntropy
@@ -89,10 +90,13 @@ class Trainer:
         From inputs to logits.  An :class:`MLP` on pairs without biases uses closed forms; any other
         module, autograd.
     train, test : Dataset
-    loss : module with ``terms``, optional
-        :class:`CrossEntropy` in float32 by default.
-    optimizer : AdamW or SGD of this package, optional
-        ``AdamW()`` by default.
+    loss : loss of this package, or callable, optional
+        :class:`CrossEntropy` in float32 by default.  Any function of logits and labels that returns
+        their mean will do; its gradient is autograd's.
+    optimizer : AdamW or SGD of this package, or torch.optim.Optimizer, optional
+        ``AdamW()`` by default.  A torch optimiser holds parameters of ``network``.
+    schedule : callable, optional
+        ``schedule(step)`` multiplies the learning rate of the step that leads from ``step`` on.
     gradient_scale : float
         Factor > 0 on the gradient; with AdamW and a tiny epsilon it changes nothing but keeps
         squares of gradients above the smallest float32.
@@ -111,8 +115,9 @@ class Trainer:
         train: Dataset,
         test: Dataset,
         *,
-        loss: nn.Module | None = None,
-        optimizer: AdamW | SGD | None = None,
+        loss: Callable | None = None,
+        optimizer: AdamW | SGD | torch.optim.Optimizer | None = None,
+        schedule: Callable[[int], float] | None = None,
         gradient_scale: float = 1.0,
         edit: Edit | None = None,
     ):
@@ -121,8 +126,13 @@ class Trainer:
             raise ValueError(f"train, test = {shapes}: must hold the same task")
         validate.number("gradient_scale", gradient_scale, above=0)
         self.network, self.train, self.test = network, train, test
-        self.loss = loss or CrossEntropy()
+        self.loss = CrossEntropy() if loss is None else loss
+        if not hasattr(self.loss, "terms"):
+            self.loss = AnyLoss(self.loss)
         self.optimizer = optimizer or AdamW()
+        if isinstance(optimizer, torch.optim.Optimizer):
+            self.optimizer = TorchOptimizer(optimizer, network)
+        self.schedule = schedule
         self.scale, self.edit = gradient_scale / len(train), edit
         self.weights, self.spans = flatten(network)
         self.gradient = gradient_of(network, train)
@@ -173,16 +183,21 @@ class Trainer:
             if ended or step == record[-1]:
                 break
             before = self.weights.clone() if step + 1 in wanted else None
-            self.optimizer.step(
-                self.state, self.weights, weight_gradient, list(self.spans.values())
-            )
+            self.move(weight_gradient)
         return _collect(rows, tuple(self.spans), ended)
+
+    def move(self, gradient: torch.Tensor) -> None:
+        """One step of the optimiser with a gradient of all weights, (n_weights,)."""
+        factor = 1.0 if self.schedule is None else float(self.schedule(self.step))
+        spans = list(self.spans.values())
+        self.optimizer.step(self.state, self.weights, gradient, spans, factor)
 
     def checkpoint(self) -> dict:
         """All that a later :meth:`restore` needs to go on as if unstopped; for ``torch.save``."""
         return {
             "weights": self.weights.clone(),
             "state": copy.deepcopy(self.state),
+            "optimizer": copy.deepcopy(getattr(self.optimizer, "state_dict", dict)()),
             "rng": torch.get_rng_state(),
         }
 
@@ -199,6 +214,8 @@ class Trainer:
             raise ValueError(f"checkpoint has {shape} weights: must be {tuple(self.weights.shape)}")
         self.weights.copy_(checkpoint["weights"])
         self.state = copy.deepcopy(checkpoint["state"])
+        if checkpoint["optimizer"]:
+            self.optimizer.load_state_dict(copy.deepcopy(checkpoint["optimizer"]))
         torch.set_rng_state(checkpoint["rng"])
 
     def _checked(self, record, stop_at):
@@ -263,7 +280,8 @@ def train(
 ) -> Run:
     """Train a network on ``data`` = (train, test): :class:`Trainer` and its ``run`` in one call.
 
-    ``options`` are the trainer's: ``loss``, ``optimizer``, ``gradient_scale``, ``edit``.
+    ``options`` are the trainer's: ``loss``, ``optimizer``, ``schedule``, ``gradient_scale``,
+    ``edit``.
     """
     trainer = Trainer(network, *data, **options)
     return trainer.run(record, stop_at=stop_at)
