@@ -479,15 +479,19 @@ def test_a_reader_that_leaves_early_is_no_traceback(monkeypatch, capfd):
 
 def test_a_part_that_cannot_be_imported_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith("grokbook.modular")]:
+    torch = ("grokbook.modular", "grokbook.tickets")
+    for name in [name for name in sys.modules if name.startswith(torch)]:
         monkeypatch.delitem(sys.modules, name)
-    line = "those of grokbook.modular need torch: pip install 'grokbook[modular]'"
+    line, other = (
+        f"those of grokbook.{part} need torch: pip install 'grokbook[{part}]'"
+        for part in ("modular", "tickets")
+    )
     code, out, err = run(capsys)
-    assert (code, err) == (0, f"{line}\n")
+    assert (code, err) == (0, f"{line}\n{other}\n")
     assert "xor-signal: " in out
     assert "tickets-mask: needs torch\n" in out
     code, _, err = run(capsys, "tickets-mask")
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("error: no sweep 'tickets-mask'; there are: linear-decay, ")
-    assert err.endswith(f"; {line}\n")
-    assert parts.declared("runs")[1] == {"modular": "torch"}
+    assert err.endswith(f"; {line}; {other}\n")
+    assert parts.declared("runs")[1] == {"modular": "torch", "tickets": "torch"}
