@@ -124,9 +124,9 @@ def modular():
 
 def tickets():
     """Dense networks of GT and their tickets."""
-    from grokbook.modular import masks, tickets
+    from grokbook.tickets import QUICK, masks
 
-    setting = tickets.QUICK.replace(p=31, train_fraction=0.9, learning_rate=0.01, weight_decay=2.0)
+    setting = QUICK.replace(p=31, train_fraction=0.9, learning_rate=0.01, weight_decay=2.0)
     record, dense, under_mask = range(0, 251, 10), [], []
     for seed in SEEDS:
         trainer = setting.trainer(seed)
