@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 
 import numpy as np
@@ -72,3 +73,62 @@ def steps(name: str, value) -> np.ndarray:
         shown = np.array2string(out, threshold=6, precision=4)
         raise ValueError(f"{name} = {shown}: must be non-empty, non-negative and increasing")
     return out
+
+
+def whole_steps(name: str, value) -> np.ndarray:
+    """As :func:`steps`, and whole numbers."""
+    out = steps(name, value)
+    if np.any(out != np.floor(out)):
+        raise ValueError(f"{name} holds {out[out != np.floor(out)][0]:g}: must be whole numbers")
+    return out
+
+
+def seeds(name: str, value: Iterable[int]) -> list[int]:
+    """Return a list of whole numbers >= 0; raise ValueError unless there is at least one."""
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise ValueError(f"{name} = {value!r}: must be an iterable of whole numbers, one a run")
+    out = [count(name, seed, at_least=0) for seed in value]
+    if not out:
+        raise ValueError(f"{name} = []: must hold at least one")
+    return out
+
+
+def samples(name: str, value) -> tuple[np.ndarray, np.ndarray]:
+    """Return a reader's inputs (n, d) and labels (n, ...) as float arrays; ValueError otherwise."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError(f"{name} is of type {type(value).__name__}: must be (inputs, labels)")
+    try:
+        inputs, labels = (np.asarray(one, dtype=float) for one in value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold arrays of numbers: {error}") from None
+    inputs, labels = array(f"{name} inputs", inputs, ndim=2), array(f"{name} labels", labels)
+    if not inputs.size or labels.shape[:1] != inputs.shape[:1]:
+        raise ValueError(
+            f"{name} has inputs of shape {inputs.shape} and labels of shape {labels.shape}: "
+            "must have samples, and a label for each"
+        )
+    return inputs, labels
+
+
+def loss(name: str, function: Callable, point: np.ndarray) -> None:
+    """Raise ValueError unless function(point) is (loss of each sample, its derivative at point).
+
+    The losses are (n,) or as ``point`` (n, ...), the derivative is as ``point``.  It is compared
+    with a difference quotient, to 1e-3: a forgotten factor or a wrong sign is found at once.
+    """
+    shape, found = point.shape, function(point)
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise ValueError(f"{name} returns {type(found).__name__}: must return loss and derivative")
+    shapes = tuple(np.shape(one) for one in found)
+    if shapes[0] not in (shape, shape[:1]) or shapes[1] != shape:
+        raise ValueError(f"{name} returns arrays of shape {shapes}: must be {shape[:1]}, {shape}")
+    # Another number for each entry: errors at two of them must not cancel.
+    way, width = np.cos(np.arange(1.0, point.size + 1)).reshape(shape), 1e-5
+    above, below = (np.sum(function(point + sign * width * way)[0]) for sign in (1, -1))
+    quotient, terms = (above - below) / (2 * width), np.asarray(found[1]) * way
+    rounding = 1e-10 * (1 + abs(above))
+    if not abs(quotient - terms.sum()) <= 1e-3 * np.abs(terms).sum() + rounding:
+        raise ValueError(
+            f"{name} returns a derivative of {terms.sum():.6g} where differences of its loss give "
+            f"{quotient:.6g}: must be finite, and its derivative"
+        )

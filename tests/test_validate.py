@@ -1,5 +1,7 @@
 """Argument checks: what passes, and what the message says when it does not."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,54 @@ def test_steps():
         validate.steps("step", [[1, 2]])
     with pytest.raises(ValueError, match="non-finite"):
         validate.steps("step", [0, np.inf])
+
+
+def test_whole_steps():
+    assert validate.whole_steps("step", [0, 3]).tolist() == [0.0, 3.0]
+    with pytest.raises(ValueError, match=r"step holds 1\.5: must be whole numbers"):
+        validate.whole_steps("step", [1, 1.5])
+
+
+def test_seeds():
+    assert validate.seeds("seeds", range(2)) == [0, 1]
+    for bad, message in {
+        3: "seeds = 3: must be an iterable",
+        "12": "seeds = '12': must be an iterable",
+        (): "seeds = []: must hold at least one",
+        (1, 0.5): "seeds = 0.5: must be a whole number",
+    }.items():
+        with pytest.raises(ValueError, match=re.escape(message)):
+            validate.seeds("seeds", bad)
+
+
+def test_samples():
+    inputs, labels = validate.samples("train", ([[1, 2], [3, 4]], [0, 1]))
+    assert inputs.dtype == labels.dtype == float
+    for bad, message in (
+        (inputs, "train is of type ndarray: must be (inputs, labels)"),
+        ((inputs,), "train is of type tuple: must be (inputs, labels)"),
+        ((inputs, ["a", "b"]), "train must hold arrays of numbers: could not convert"),
+        ((inputs, [0]), "train has inputs of shape (2, 2) and labels of shape (1,): must have"),
+        ((inputs[0], labels), "train inputs has shape (2,): must have 2 axes"),
+        ((inputs, [0, np.inf]), "train labels has 1 non-finite entries"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            validate.samples("train", bad)
+
+
+def test_a_loss_must_return_itself_and_its_derivative():
+    point = np.array([[0.3, -0.2], [1.0, 0.0], [2.0, -3.0]])
+    validate.loss("loss", lambda z: (z**2, 2 * z), point)
+    validate.loss("loss", lambda z: (np.sum(z**2, axis=1), 2 * z), point)
+    validate.loss("loss", lambda z: (1e9 + z**2, 2 * z), point)
+    for bad in (
+        lambda z: z**2,
+        lambda z: (z**2,),
+        lambda z: (np.sum(z**2), 2 * z),
+        lambda z: (z**2, 2 * z[0]),
+        lambda z: (z**2, z),
+        lambda z: (np.sum(z**2, axis=1) / len(z), 2 * z),
+        lambda z: (z**2, 2 * z * np.inf),
+    ):
+        with pytest.raises(ValueError, match=r"^loss returns"), np.errstate(invalid="ignore"):
+            validate.loss("loss", bad, point)

@@ -58,9 +58,7 @@ def trajectory(
     validate.count("n_test", n_test)
     if setting.label_noise:
         raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 here")
-    runs = [_run(setting, step, validate.count("seeds", s, at_least=0), n_test) for s in seeds]
-    if not runs:
-        raise ValueError("seeds = []: must hold at least one")
+    runs = [_run(setting, step, seed, n_test) for seed in validate.seeds("seeds", seeds)]
     return Curves(step, *(np.stack(records) for records in zip(*runs, strict=True)))
 
 

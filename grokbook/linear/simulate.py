@@ -112,7 +112,7 @@ def trajectory(
         If an argument is out of range, or the learning rate so large that discrete steps diverge.
     """
     step = validate.steps("step", step)
-    seeds = _seeds(seeds)
+    seeds = validate.seeds("seeds", seeds)
     validate.choice("method", method, ("flow", "steps"))
     validate.count("n_test", n_test)
     if method == "steps":
@@ -163,7 +163,7 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
     train = [np.mean(np.sum((data.inputs @ one - data.noise) ** 2, axis=1)) for one in recorded]
     test = [np.sum(one**2) for one in recorded]
     parts = np.stack(recorded, axis=-1)
-    fresh = _fresh(setting, seed, n_test)
+    fresh = fresh_inputs(setting, seed, n_test)
     factors = np.eye(step.size)
     return Curves(
         step,
@@ -174,20 +174,9 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
     )
 
 
-def _seeds(seeds):
-    """The seeds as a non-empty list of whole numbers."""
-    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
-        raise ValueError(f"seeds = {seeds!r}: must be an iterable of whole numbers, one a run")
-    seeds = [validate.count("seeds", seed, at_least=0) for seed in seeds]
-    if not seeds:
-        raise ValueError("seeds = []: must hold at least one")
-    return seeds
-
-
 def _require_steps(setting, step):
     """Raise unless the steps are whole and small enough for the largest eigenvalue to shrink."""
-    if np.any(step != np.floor(step)):
-        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
+    validate.whole_steps("step", step)
     curvature = (1 + np.sqrt(setting.aspect_ratio)) ** 2 + setting.weight_decay / 2
     largest = setting.d_out / curvature
     if setting.learning_rate >= largest:
@@ -197,7 +186,7 @@ def _require_steps(setting, step):
         )
 
 
-def _fresh(setting, seed, n_test):
+def fresh_inputs(setting, seed, n_test):
     """Test inputs of a seed, (n_test, d_in); their stream is independent of that of its draw."""
     return randomness.generator(seed, 1).standard_normal((n_test, setting.d_in))
 
@@ -230,7 +219,7 @@ def _decompose(data: TeacherStudent) -> _Modes:
     return _Modes(eigenvalue, basis, coordinates[:, :d_out], coordinates[:, d_out:], fitted)
 
 
-def _kept(setting, eigenvalue, step, method):
+def kept_shares(setting, eigenvalue, step, method):
     """Share of each mode's distance to its fixed point left at each step; (n_modes, n_steps)."""
     rate = 2 * setting.learning_rate / setting.d_out * (eigenvalue + setting.weight_decay / 2)
     if method == "flow":
@@ -242,7 +231,7 @@ def _run(setting, step, seed, method, n_test):
     """Train and test loss, train and test accuracy of one run; each (n_steps,)."""
     data = draw(setting, seed)
     modes = _decompose(data)
-    kept = _kept(setting, modes.eigenvalue, step, method)
+    kept = kept_shares(setting, modes.eigenvalue, step, method)
     # Noisy labels are those of another teacher, the map that fits them best, plus a remainder.
     # S(t) - target = kept(t) * start - bias, mode by mode; the bias is what decay leaves.
     target = modes.teacher + modes.fitted
@@ -265,7 +254,9 @@ def _run(setting, step, seed, method, n_test):
         (train + remainder) / setting.d_out,
         test / setting.d_out,
         _fraction_correct(setting, data.inputs, parts, factors, modes.basis, noise),
-        _fraction_correct(setting, _fresh(setting, seed, n_test), parts, factors, modes.basis),
+        _fraction_correct(
+            setting, fresh_inputs(setting, seed, n_test), parts, factors, modes.basis
+        ),
     )
 
 

@@ -163,6 +163,41 @@ def curves(setting: LinearSetting, step) -> Curves:
     return Curves(step, train, test, accuracy(train, setting), accuracy(test, setting))
 
 
+def spectrum_curves(setting: LinearSetting, step, eigenvalue, test_weight=None) -> Curves:
+    """Mean curves over teacher and student for given inputs, instead of Marchenko-Pastur's (by us).
+
+    Parameters
+    ----------
+    setting : LinearSetting
+        Its ``aspect_ratio`` is not used; label noise is refused.
+    step : (n_steps,) array
+    eigenvalue : (d_in,) array
+        Eigenvalues of the training covariance X^T X / N, >= 0.
+    test_weight : (d_in,) array, optional
+        v^T Sigma v for the eigenvectors v of the training covariance, where the population has the
+        covariance Sigma; 1 by default, as for LE's inputs.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or there is label noise.
+    """
+    step, shape = validate.steps("step", step), (setting.d_in,)
+    if setting.label_noise:
+        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 for a given spectrum")
+    test_weight = np.ones(shape) if test_weight is None else test_weight
+    nodes, weights = (
+        validate.array(name, value, shape=shape)
+        for name, value in (("eigenvalue", eigenvalue), ("test_weight", test_weight))
+    )
+    for name, value in (("eigenvalue", nodes), ("test_weight", weights)):
+        if value.min() < 0:
+            raise ValueError(f"{name} reaches {value.min():g}: must be >= 0")
+    train, _ = _mean_losses(setting, step, (nodes, np.full(shape, 1 / setting.d_in)))
+    _, test = _mean_losses(setting, step, (nodes, weights / setting.d_in))
+    return Curves(step, train, test, accuracy(train, setting), accuracy(test, setting))
+
+
 def crossing_times(setting: LinearSetting, level: float = LEVEL) -> tuple[float, float]:
     """Memorisation and generalisation time of the mean curves, by root finding (LE Figs. 1-4).
 

@@ -19,7 +19,7 @@ from grokbook.linear.samples import covariance_root
 from grokbook.linear.setting import TwoLayerSetting
 
 N_TEST = 10_000
-_TANH = np.float32  # half the work of double; a loss above 1e-9 does not see the difference
+_DTYPE = np.float32  # half the work of double; a loss above 1e-9 does not see the difference
 _GROWTH = 0.02  # of the time passed: how long a step may be, whatever its largest length
 
 
@@ -96,9 +96,7 @@ def trajectory(
     validate.count("n_test", n_test)
     stride = _checked_stride(setting, step, stride)
     run = {"linear": _linear_run, "tanh": _tanh_run}[setting.activation]
-    seeds = [validate.count("seeds", seed, at_least=0) for seed in seeds]
-    if not seeds:
-        raise ValueError("seeds = []: must hold at least one")
+    seeds = validate.seeds("seeds", seeds)
     runs = [np.array(list(run(setting, step, seed, stride, n_test))).T for seed in seeds]
     return Curves(step, *(np.stack(records) for records in zip(*runs, strict=True)))
 
@@ -150,13 +148,13 @@ def _tanh_run(setting, step, seed, stride, n_test):
     """As :func:`_linear_run`, for a hidden layer of tanh units."""
     data = draw(setting, seed)
     inputs, start, second, *teacher = (
-        one.astype(_TANH) for one in (data.inputs, *data.student, *data.teacher)
+        one.astype(_DTYPE) for one in (data.inputs, *data.student, *data.teacher)
     )
     gram, before = inputs @ inputs.T, inputs @ start
     moved = np.zeros_like(before)
     labels = _forward(setting, inputs @ teacher[0], teacher[1])
     shape = n_test, 2 * setting.d_hidden
-    fresh = randomness.generator(seed, 1).standard_normal(shape).astype(_TANH)
+    fresh = randomness.generator(seed, 1).standard_normal(shape).astype(_DTYPE)
     rate = 2 * setting.learning_rate / (setting.n_train * setting.d_out)
     now = 0.0
     for target in step:
@@ -216,8 +214,8 @@ def _checked_stride(setting, step, stride):
     if stride is None:
         return max(1.0, longest)
     validate.number("stride", stride, at_least=1)
-    if stride == 1 and np.any(step != np.floor(step)):
-        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
+    if stride == 1:
+        validate.whole_steps("step", step)
     if stride > longest:
         raise ValueError(f"stride = {stride:g}: must be at most {longest:.4g} here, to converge")
     return stride

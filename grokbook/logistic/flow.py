@@ -6,6 +6,7 @@ z < 0, and the loss is the mean of log(1 + e^z) or e^z.  With constant labels -1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,45 @@ from grokbook.logistic.setting import LOSSES
 
 TOLERANCE = 1e-4
 _SMALLEST = 1e-6  # a state below this needs no relative accuracy
+_PROBE = np.array([-3.14, -1.73, -0.57, 0.43, 1.41, 2.72])  # where a reader's loss is tried
+_BEND = 1e-3  # half the width over which its slope is compared
+
+# A name of ``LOSSES``, or the reader's own: from an array z to the losses and derivatives there.
+Loss = str | Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """A loss of z = -y f(x), minus the margin, and its derivatives; functions of arrays of z."""
+
+    value: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+    curvature: Callable[[np.ndarray], np.ndarray]
+
+
+_LOSSES = {
+    "logistic": LossTerms(lambda z: np.logaddexp(0, z), expit, lambda z: expit(z) * expit(-z)),
+    "exponential": LossTerms(np.exp, np.exp, np.exp),
+}
+
+
+def loss_terms(loss: Loss) -> LossTerms:
+    """The terms of a named loss, or of any function that returns (loss, derivative) at each z.
+
+    Its curvature, which only sets the length of steps, is a difference.  ValueError if it is
+    neither a name nor such a function; the derivative is tried at six values of z.
+    """
+    if not callable(loss):
+        if loss not in LOSSES:
+            names = ", ".join(map(repr, LOSSES))
+            raise ValueError(f"loss = {loss!r}: must be one of {names}, or a function of z")
+        return _LOSSES[loss]
+    validate.loss("loss(z)", loss, _PROBE)
+
+    def curvature(z):
+        return (loss(z + _BEND)[1] - loss(z - _BEND)[1]) / (2 * _BEND)
+
+    return LossTerms(lambda z: loss(z)[0], lambda z: loss(z)[1], curvature)
 
 
 @dataclass(frozen=True)
@@ -122,7 +162,7 @@ def _error(tolerance, has_bias):
 
 def _log_time_dynamics(products, learning_rate, loss):
     """Right-hand side of the flow in u = log(1 + t), and its Jacobian times a vector."""
-    last = (None, None)
+    last, terms = (None, None), loss_terms(loss)
 
     def logits(state):
         # The Jacobian is asked for where the slope was just evaluated.
@@ -133,12 +173,11 @@ def _log_time_dynamics(products, learning_rate, loss):
 
     def slope(clock, state):
         z = logits(state)
-        rate = np.exp(clock + z) if loss == "exponential" else np.exp(clock) * expit(z)
+        rate = np.exp(clock + z) if loss == "exponential" else np.exp(clock) * terms.slope(z)
         return -learning_rate * products.mean(rate)
 
     def jacobian(clock, state, vector):
-        z = logits(state)
-        curvature = np.exp(z) if loss == "exponential" else expit(z) * expit(-z)
+        curvature = terms.curvature(logits(state))
         return -learning_rate * products.mean(np.exp(clock) * curvature * products.logits(vector))
 
     return slope, jacobian
@@ -150,7 +189,7 @@ def gradient_flow(
     step,
     *,
     learning_rate: float,
-    loss: str = "logistic",
+    loss: Loss = "logistic",
     tolerance: float = TOLERANCE,
     exact: bool = False,
     max_gradients: int = 100_000,
@@ -168,11 +207,14 @@ def gradient_flow(
     step : (n_steps,) array
         Time in steps of size ``learning_rate``, up to 1e300.
     learning_rate : float
-    loss : {"logistic", "exponential"}
+    loss : {"logistic", "exponential"}, or callable
+        The reader's own: a function of an array z = -y f(x), minus the margin, that returns the
+        loss and its derivative at each z, such as ``lambda z: (np.exp(z), np.exp(z))``.
     tolerance : float
         Relative local error; 1e-4 leaves 1e-4 in the accuracy.
     exact : bool
-        Keep the features in double precision (for tolerances below 1e-5).
+        Keep the features in double precision (for tolerances below 1e-5); a reader's own loss
+        always does.
     max_gradients : int
         The run stops there, returns what it has reached, and says so.
 
@@ -187,9 +229,9 @@ def gradient_flow(
     start = validate.array("start", start, shape=(samples.n_weights,))
     validate.number("step", step[-1], above=0, at_most=1e300)
     validate.number("learning_rate", learning_rate, above=0)
-    validate.choice("loss", loss, LOSSES)
     validate.number("tolerance", tolerance, above=0, below=1)
-    slope, jacobian = _log_time_dynamics(_Products(samples, exact), learning_rate, loss)
+    products = _Products(samples, exact or callable(loss))
+    slope, jacobian = _log_time_dynamics(products, learning_rate, loss)
     clocks = np.log1p(step)
     padded = clocks if step[0] == 0 else np.append(0.0, clocks)
     error = _error(tolerance, samples.offset is not None)
@@ -284,12 +326,15 @@ def conformal_time(trajectory: Trajectory) -> np.ndarray:
     return CubicSpline(clock, np.exp(trajectory.state[:, -1] + clock)).antiderivative()(clock)
 
 
-def gradient_descent(samples: Samples, start, step, *, learning_rate: float) -> Trajectory:
-    """The plain full-batch loop on the logistic loss, in double precision.
+def gradient_descent(
+    samples: Samples, start, step, *, learning_rate: float, loss: Loss = "logistic"
+) -> Trajectory:
+    """The plain full-batch loop, in double precision.
 
     ``step`` must be whole numbers; other parameters and errors as :func:`gradient_flow`.
     """
-    return _loop(samples, start, step, lambda gradient, _: learning_rate * gradient, learning_rate)
+    validate.number("learning_rate", learning_rate, above=0)
+    return _loop(samples, start, step, lambda gradient, _: learning_rate * gradient, loss)
 
 
 def adam(
@@ -298,15 +343,17 @@ def adam(
     step,
     *,
     learning_rate: float,
+    loss: Loss = "logistic",
     betas: tuple[float, float] = (0.8, 0.9),
     epsilon: float = 1e-12,
 ) -> Trajectory:
-    """Full-batch Adam on the logistic loss, in double precision (LS, Appendix B, Fig. 5).
+    """Full-batch Adam, in double precision (LS, Appendix B, Fig. 5: on the logistic loss).
 
     The default ``epsilon`` is smaller than the usual 1e-8, which would freeze a run whose
     gradients have become as small as that.  Other parameters and errors as
     :func:`gradient_descent`.
     """
+    validate.number("learning_rate", learning_rate, above=0)
     first, second = (validate.number("betas", beta, at_least=0, below=1) for beta in betas)
     validate.number("epsilon", epsilon, above=0)
     mean, square = np.zeros(samples.n_weights), np.zeros(samples.n_weights)
@@ -318,21 +365,19 @@ def adam(
         corrected = np.sqrt(square / (1 - second**count)) + epsilon
         return learning_rate * mean / (1 - first**count) / corrected
 
-    return _loop(samples, start, step, change, learning_rate)
+    return _loop(samples, start, step, change, loss)
 
 
-def _loop(samples, start, step, change, learning_rate):
+def _loop(samples, start, step, change, loss):
     """Subtract ``change(gradient, count)`` from the state up to the last step."""
-    step = validate.steps("step", step)
-    if np.any(step != np.floor(step)):
-        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
-    validate.number("learning_rate", learning_rate, above=0)
+    step = validate.whole_steps("step", step)
+    slope = loss_terms(loss).slope
     state = validate.array("start", start, shape=(samples.n_weights,)).copy()
     products = _Products(samples, exact=True)
     now, recorded = 0, []
     for target in step.astype(int):
         for count in range(now + 1, target + 1):
-            state = state - change(products.mean(expit(products.logits(state))), count)
+            state = state - change(products.mean(slope(products.logits(state))), count)
         now = int(target)
         recorded.append(state)
     return Trajectory(step, np.array(recorded), now)

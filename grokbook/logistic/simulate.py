@@ -103,32 +103,23 @@ def flow(setting: LogisticSetting, step, seeds: Iterable[int], **options) -> Run
 
 
 def gradient_descent(setting: LogisticSetting, step, seeds: Iterable[int]) -> Runs:
-    """The plain loop, one run a seed; whole steps, and the logistic loss only."""
-    _require_logistic(setting)
-    return _isotropic(
-        setting,
-        seeds,
-        lambda samples, start: engine.gradient_descent(
-            samples, start, step, learning_rate=setting.learning_rate
-        ),
-    )
+    """The plain loop, one run a seed, in whole steps; otherwise as :func:`flow`."""
+
+    def train(samples, start):
+        rate = setting.learning_rate
+        return engine.gradient_descent(samples, start, step, learning_rate=rate, loss=setting.loss)
+
+    return _isotropic(setting, seeds, train)
 
 
 def adam(setting: LogisticSetting, step, seeds: Iterable[int], **options) -> Runs:
     """Full-batch Adam, one run a seed (LS Fig. 5); ``options``: ``betas`` and ``epsilon``."""
-    _require_logistic(setting)
-    return _isotropic(
-        setting,
-        seeds,
-        lambda samples, start: engine.adam(
-            samples, start, step, learning_rate=setting.learning_rate, **options
-        ),
-    )
 
+    def train(samples, start):
+        rate = setting.learning_rate
+        return engine.adam(samples, start, step, learning_rate=rate, loss=setting.loss, **options)
 
-def _require_logistic(setting):
-    if setting.loss != "logistic":
-        raise ValueError(f"loss = {setting.loss!r}: must be 'logistic' for discrete steps")
+    return _isotropic(setting, seeds, train)
 
 
 def _isotropic(setting, seeds, train):
@@ -169,20 +160,15 @@ def record(samples: Samples, done: Trajectory, bias, spread, *, loss: str = "log
     return Record(done, Curves(done.step, train, test, train_accuracy, accuracy), bias, spread)
 
 
-def on_samples(samples: Samples, done: Trajectory, loss: str = "logistic"):
-    """Train loss and train accuracy at the recorded steps; both (n_steps,)."""
+def on_samples(samples: Samples, done: Trajectory, loss: engine.Loss = "logistic"):
+    """Mean loss and accuracy on samples at the recorded steps; both (n_steps,)."""
     z = samples.logits(done.state)
-    losses = np.logaddexp(0, z) if loss == "logistic" else np.exp(z)
-    return losses.mean(axis=1), np.mean(z < 0, axis=1)
+    return engine.loss_terms(loss).value(z).mean(axis=1), np.mean(z < 0, axis=1)
 
 
 def collect(run: Callable[[int], Record], seeds: Iterable[int]) -> Runs:
     """``run`` every seed and stack the records; ValueError if ``seeds`` is empty."""
-    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
-        raise ValueError(f"seeds = {seeds!r}: must be an iterable of whole numbers, one a run")
-    records = [run(validate.count("seeds", seed, at_least=0)) for seed in seeds]
-    if not records:
-        raise ValueError("seeds = []: must hold at least one")
+    records = [run(seed) for seed in validate.seeds("seeds", seeds)]
     shortest = min((one.curves.step for one in records), key=len)
     n = shortest.size
 

@@ -88,11 +88,10 @@ def spread_at(depth, gap, noise_scale) -> np.ndarray:
     depth, gap, noise_scale = np.broadcast_arrays(
         validate.array("depth", depth), _gap(gap), validate.array("noise_scale", noise_scale)
     )
-    if np.any(depth < 0) or np.any(noise_scale <= 0):
-        raise ValueError(
-            f"depth reaches {depth.min():g}, noise_scale {noise_scale.min():g}: "
-            "must be >= 0 and > 0"
-        )
+    if np.any(depth < 0):
+        raise ValueError(f"depth reaches {depth.min():g}: must be >= 0")
+    if np.any(noise_scale <= 0):
+        raise ValueError(f"noise_scale reaches {noise_scale.min():g}: must be > 0")
     size = np.abs(gap)
     with np.errstate(divide="ignore", invalid="ignore"):
         origin = np.where(size < 1e-12, 1.0, -np.log1p(-gap) / gap)
