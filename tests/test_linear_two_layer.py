@@ -58,7 +58,7 @@ def test_theory_and_simulation_do_not_import_each_other():
 @pytest.mark.parametrize("setting", [SMALL, TANH, replace(TANH, gain=8.0)])
 def test_training_descends_the_gradient(setting, monkeypatch):
     """Twenty plain steps with differentiated losses give the loss that closed gradients give."""
-    monkeypatch.setattr(simulate, "_TANH", np.float64)
+    monkeypatch.setattr(simulate, "_DTYPE", np.float64)
     setting = replace(setting, learning_rate=0.5, d_in=12)
     expected = descend(setting, simulate.draw(setting, 4), 20)
     found = simulate.trajectory(setting, [0, 20], [4], stride=1).train_loss[0]
