@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.harness import Benchmark, shortest_seconds
-from grokbook.linear import LinearSetting, phase, theory
+from grokbook.linear import LinearSetting, delay_maps, theory
 from grokbook.linear.spectrum import spectral_nodes
 
 N_CELLS = 200
@@ -30,7 +30,7 @@ CELLS = {
 
 def whole_map(name):
     """Delays of all 40,000 cells; those that are compared."""
-    return phase.delay_map(BASE, **MAPS[name])[CELLS[name]]
+    return delay_maps.delay_map(BASE, **MAPS[name])[CELLS[name]]
 
 
 def by_stepping(name):

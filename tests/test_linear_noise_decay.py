@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from grokbook.linear import LinearSetting, decay, fluctuations, phase, reduced, simulate, theory
+from grokbook.linear import (
+    LinearSetting,
+    decay,
+    delay_maps,
+    fluctuations,
+    reduced,
+    simulate,
+    theory,
+)
 
 GOOD = LinearSetting(0.9)
 DECAYING = replace(GOOD, weight_decay=1e-3)
@@ -227,7 +235,7 @@ def test_largest_ratio(outputs, largest):
 @pytest.mark.parametrize("scale", [1.0, 0.0, 4.0])
 def test_maps_are_the_crossing_times_one_by_one(axes, scale):
     base = LinearSetting(0.9, init_scale=scale)
-    maps = phase.crossing_maps(base, 0.9, **axes)
+    maps = delay_maps.crossing_maps(base, 0.9, **axes)
     (first, rows), (second, columns) = axes.items()
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
@@ -235,7 +243,7 @@ def test_maps_are_the_crossing_times_one_by_one(axes, scale):
             expected = theory.crossing_times(one, 0.9)
             found = (maps[0][i, j], maps[1][i, j])
             assert found == pytest.approx(expected, rel=1e-6), one
-    delay = phase.delay_map(base, 0.9, **axes)
+    delay = delay_maps.delay_map(base, 0.9, **axes)
     finite = np.isfinite(maps[1])
     np.testing.assert_allclose(delay[finite], maps[1][finite] - maps[0][finite])
     assert np.all(np.isinf(delay[~finite]))
@@ -304,13 +312,13 @@ def test_finite_size_accuracies_are_those_of_the_runs(outputs):
         (lambda: decay.small_decay_losses(replace(DECAYING, label_noise=0.1)), "label_noise"),
         (lambda: decay.saturation_times(replace(DECAYING, aspect_ratio=1.5)), "must be < 1"),
         (lambda: decay.saturation_delay(LinearSetting(1.5)), "aspect_ratio = 1.5: must be < 1"),
-        (lambda: phase.delay_map(GOOD, aspect_ratio=[0.5]), "must be two of"),
-        (lambda: phase.delay_map(GOOD, aspect_ratio=[0.5], gain=[1]), "axes = 'gain'"),
-        (lambda: phase.delay_map(GOOD, aspect_ratio=[0], d_out=[1]), "aspect_ratio = 0.0"),
-        (lambda: phase.delay_map(GOOD, weight_decay=[-1], d_out=[1]), "weight_decay = -1.0"),
-        (lambda: phase.delay_map(GOOD, weight_decay=[1], d_out=[0.5]), "d_out = 0.5"),
-        (lambda: phase.delay_map(NOISY, weight_decay=[1], d_out=[1]), "label_noise = 0.1"),
-        (lambda: phase.delay_map(GOOD, 1.0, weight_decay=[1], d_out=[1]), "level = 1.0"),
+        (lambda: delay_maps.delay_map(GOOD, aspect_ratio=[0.5]), "must be two of"),
+        (lambda: delay_maps.delay_map(GOOD, aspect_ratio=[0.5], gain=[1]), "axes = 'gain'"),
+        (lambda: delay_maps.delay_map(GOOD, aspect_ratio=[0], d_out=[1]), "aspect_ratio = 0.0"),
+        (lambda: delay_maps.delay_map(GOOD, weight_decay=[-1], d_out=[1]), "weight_decay = -1.0"),
+        (lambda: delay_maps.delay_map(GOOD, weight_decay=[1], d_out=[0.5]), "d_out = 0.5"),
+        (lambda: delay_maps.delay_map(NOISY, weight_decay=[1], d_out=[1]), "label_noise = 0.1"),
+        (lambda: delay_maps.delay_map(GOOD, 1.0, weight_decay=[1], d_out=[1]), "level = 1.0"),
     ],
 )
 def test_bad_input(call, message):

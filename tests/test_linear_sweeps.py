@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grokbook import sweep
-from grokbook.linear import phase, sweeps
+from grokbook.linear import delay_maps, sweeps
 from grokbook.linear.setting import LinearSetting
 from grokbook.sweep_grid import Grid
 
@@ -23,7 +23,9 @@ def by_runs(name, n_seeds, **axes):
 def by_theory(d_in, **axes):
     """The same for one cell of an infinite system."""
     lists = {axis: [float(value)] for axis, value in axes.items()}
-    return [float(one[0, 0]) for one in phase.crossing_maps(LinearSetting(0.5, d_in=d_in), **lists)]
+    return [
+        float(one[0, 0]) for one in delay_maps.crossing_maps(LinearSetting(0.5, d_in=d_in), **lists)
+    ]
 
 
 # A run of 1,000 inputs scatters by 5 %, the median of eight by 2 %; finite size adds 1/sqrt(d)
@@ -53,7 +55,7 @@ def test_the_stored_map_lies_on_the_theory(name):
     kept = sweep.load(DECLARED[name]).sel(aspect_ratio=slice(None, 0.9))
     axes = {axis: kept[axis].values.astype(float) for axis in kept.dims if axis != "seed"}
     d_in = sweeps.D_IN if "weight_decay" in axes else sweeps.D_IN_FOR_OUTPUTS
-    _, predicted = phase.crossing_maps(LinearSetting(0.5, d_in=d_in), **axes)
+    _, predicted = delay_maps.crossing_maps(LinearSetting(0.5, d_in=d_in), **axes)
     found = kept["generalisation_time"].median("seed").values
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(predicted))
     comes = np.isfinite(found)

@@ -1,7 +1,7 @@
 """Sweeps of paper LE: the delay over lambda and weight decay, and over lambda and outputs.
 
 Runs are drawn without their data (``grokbook.linear.reduced``), which is exact in law.  The theory
-beside them is ``grokbook.linear.phase.crossing_maps`` on the same axes.
+beside them is ``grokbook.linear.delay_maps.crossing_maps`` on the same axes.
 """
 
 from __future__ import annotations
