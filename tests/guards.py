@@ -144,7 +144,12 @@ def stores_say_their_provenance(notebook):
 
 
 def has_the_template(notebook):
-    """Title, what it costs, exercises with folded solutions, and an account at the end."""
+    """Title, what it costs, exercises with folded solutions, and an account at the end.
+
+    A page of recipes (``"page": "recipes"`` in its metadata) has no paper to account for.
+    """
+    if notebook.metadata.get("grokbook", {}).get("page") == "recipes":
+        return []
     text = prose(notebook)
     needed = {
         "one title": len(re.findall(r"^# ", text, re.MULTILINE)) == 1,
