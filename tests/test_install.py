@@ -84,6 +84,11 @@ def test_the_cpu_wheel_is_taken_where_there_is_one(
     assert {path.stem for path in (tmp_path / "in").glob("*.dist-info")} == brought
 
 
+def test_an_index_that_does_not_answer_is_not_asked_again():
+    assert not install.answers("http://127.0.0.1:9")
+    assert not install.answers("no-address")
+
+
 def test_what_cannot_be_installed_stops_with_the_reason(indexes, tmp_path, capfd):
     with pytest.raises(install.InstallError, match=r"installing torch failed \(see above\)"):
         install.run(tmp_path / ".venv", "torch", "install", "--target", tmp_path, "torch==3")

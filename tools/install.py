@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,9 +73,9 @@ def key(root, version):
 
 
 def pip(venv, *arguments, **options):
-    """Run the environment's own pip, quietly; what it has to complain of goes to the console."""
+    """Run the environment's own pip; only its errors go to the console."""
     command = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    return subprocess.run([*command, "--quiet", *arguments], **options)
+    return subprocess.run([*command, "-qq", *arguments], **options)
 
 
 def run(venv, what, *arguments):
@@ -85,28 +86,35 @@ def run(venv, what, *arguments):
         )
 
 
+def answers(index):
+    """Whether an index can be reached; pip would ask it again and again, for each package."""
+    try:
+        return index.startswith("file:") or bool(
+            urllib.request.urlopen(f"{index}/torch/", None, 10)
+        )
+    except (OSError, ValueError):
+        return False
+
+
 def choose_torch(venv, root, cpu_index):
     """Arguments for pip that bring torch: the processor-only wheel where there is one.
 
-    pip asks every index that it is told of and prefers a wheel with the tag `+cpu`. One that does
-    not answer would cost it seconds for each package, so it is asked here, once, for torch alone.
+    pip asks every index that it is told of, by us or by the user, and prefers the tag `+cpu`.
     """
-    wanted = ["-c", root / "requirements.lock", "torch"]
-    index = ["--extra-index-url", cpu_index]
-    fast = ["--retries", "0", "--timeout", "10", "--dry-run", "--ignore-installed"]
-    found = pip(venv, "install", *fast, "--report", "-", *index, *wanted, stdout=subprocess.PIPE)
-    if found.returncode != 0:
-        return wanted  # the plain command gives the reason, or, if the network came back, torch
-    names = [package["metadata"]["name"] for package in json.loads(found.stdout)["install"]]
-    cuda = sum(bool(re.match("nvidia|triton|cuda", name)) for name in names)
-    if not cuda:
-        say("installing torch for processors alone, about 0.2 GB")
-        return [*index, *wanted]
-    say(
-        f"PyTorch's CPU wheels ({cpu_index}) cannot be reached: installing the normal torch with "
-        f"{cuda} CUDA packages, several GB (the book does not use them)"
-    )
-    return wanted
+    index = ["--extra-index-url", cpu_index] if answers(cpu_index) else []
+    wanted = [*index, "-c", root / "requirements.lock", "torch"]
+    preview = ["install", "--dry-run", "--ignore-installed", "--report", "-"]
+    found = pip(venv, *preview, *wanted, stdout=subprocess.PIPE)
+    if found.returncode == 0:
+        names = [package["metadata"]["name"] for package in json.loads(found.stdout)["install"]]
+        cuda = sum(bool(re.match("nvidia|triton|cuda", name)) for name in names)
+        say(
+            f"PyTorch's CPU wheels ({cpu_index}) cannot be reached: installing the normal torch "
+            f"with {cuda} CUDA packages, several GB (the book does not use them)"
+            if cuda
+            else "installing torch for processors alone, about 0.2 GB"
+        )
+    return wanted  # where there is nothing, installing it gives the reason
 
 
 def require_ours(venv):
