@@ -1,10 +1,14 @@
 # One command builds the book, one tests it; `make` alone prints what there is.
-# PYTHON=...       the interpreter to make .venv with (found by itself; 3.11 to 3.13)
-# TORCH_INDEX=...  where processor-only wheels of PyTorch are looked for first
+# PYTHON=...       the interpreter to make .venv with: by itself that which .venv has, else the first
+#                  from 3.11 to 3.13 that can make environments
+# TORCH_INDEX=...  where processor-only wheels of PyTorch are looked for
 # SHIFT=7 CPU=plain THREADS=4 CHAPTERS="linear/*"  what `make challenge` changes, and where
 .PHONY: help install book test quick challenge lab notebooks bench lock clean
 .NOTPARALLEL:
-PYTHON ?=
+CAN = import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell own=$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null); \
+	for one in "$$own" python3.11 python3 python3.12 python3.13; do \
+	"$$one" -c '$(CAN)' 2>/dev/null && echo "$$one" && exit; done; echo python3)
 SHIFT =
 CPU =
 THREADS =
@@ -16,7 +20,7 @@ help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 install: ## make .venv with the pinned set and grokbook (done by the others when needed)
-	@python=$$(sh tools/find_python.sh "$(PYTHON)") && "$$python" tools/install.py
+	@"$(PYTHON)" tools/install.py
 
 book: install ## execute the chapters that changed, build the site, print its path
 	@$(IN_VENV) -m tools.build
@@ -45,7 +49,6 @@ bench: install ## measure the fast paths against the obvious ones and their floo
 
 lock: install ## make requirements.lock and environment.yml anew from pyproject.toml
 	@$(IN_VENV) -m tools.lock
-	@$(IN_VENV) -m tools.environment
 
 clean: ## remove what was built and cached (.venv stays)
 	@rm -rf _build book/_figures book/scoreboard.md book/what-it-costs.md build dist

@@ -8,7 +8,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -57,9 +56,9 @@ def test_nothing_is_local_and_torch_is_the_cpu_build():
     assert [str(pin) for pin in PINS if pin.name == "torch" and "+" not in str(pin.specifier)]
 
 
-def test_what_the_book_and_its_tests_need_is_all_there():
+def test_what_the_book_and_its_tests_need_is_all_there_in_versions_that_fit():
     """Followed through the metadata of what is installed, from the extra `test`."""
-    pinned = {canonicalize_name(pin.name) for pin in PINS}
+    pinned = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in PINS}
     waiting, seen = [("grokbook", "test")], set()
     while waiting:
         name, extra = waiting.pop()
@@ -70,25 +69,15 @@ def test_what_the_book_and_its_tests_need_is_all_there():
             needed = Requirement(line)
             if applies(needed, extra) or applies(needed):
                 found = canonicalize_name(needed.name)
+                fits = found == "grokbook" or needed.specifier.contains(pinned.get(found, "0"))
+                assert fits, f"{name} needs {line}"
                 waiting += [(found, one) for one in ("", *needed.extras)]
-    assert {name for name, _ in seen} - {"grokbook"} - pinned == set()
+    assert {name for name, _ in seen} - {"grokbook"} - pinned.keys() == set()
 
 
 def test_only_developers_need_the_rest():
     names = {pin.name for pin in PINS}
     assert not names & {"ruff", "pre-commit", "zizmor", "uv", "jupyter-repo2docker"}
-
-
-@pytest.mark.skipif(
-    not (3, 11, 5) <= sys.version_info[:3] < (3, 12) or sys.platform != "linux",
-    reason="the pins are for a late 3.11 on Linux; soupsieve's is not for one before 3.11.5",
-)
-def test_pip_accepts_the_pins_together():
-    """A dry run against what is installed, so that nothing is fetched; without the CPU index."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-"]
-    done = subprocess.run([*command, *map(str, PINS)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert '"install": []' in done.stdout
 
 
 def test_grokbook_itself_is_installed_by_postbuild():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import codes, data, runs
+from grokbook import store
+from grokbook.modular import codes, data
 
 PAIRS = data.modular_pairs(p=11)
 
@@ -60,6 +61,12 @@ def test_an_arm_holds_each_seeds_own_run():
     assert not np.allclose(arrays["train_loss"][0], arrays["train_loss"][1])
 
 
-def test_stored_codes_are_those_of_the_paper():
-    stored = {run.name: run for run in runs.RUNS if run.function is codes.arm}
-    assert {run.parameters["code"] for run in stored.values()} == {"binary", "random"}
+@pytest.mark.parametrize("code", ["binary", "random"])
+def test_a_slice_of_one_stored_seed(code):
+    kept = store.load(f"modular-codes-{code}")
+    declared = store.find(f"modular-codes-{code}")
+    every = declared.parameters["every"]
+    again = codes.arm(**declared.parameters | {"seeds": [0], "n_steps": every})
+    assert declared.parameters["code"] == code
+    for record in ("train_loss", "test_loss"):
+        np.testing.assert_allclose(again[record][0], kept[record][0, :2], rtol=1e-2)

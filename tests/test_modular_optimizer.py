@@ -4,6 +4,7 @@ import copy
 import inspect
 import io
 import pickle
+from functools import partial
 
 import pytest
 import torch
@@ -24,11 +25,11 @@ def quadratic(dtype=torch.float64):
 SPANS = [slice(0, 5), slice(5, 12)]
 PAIRS = {
     "adamw": (
-        AdamW(0.05, beta1=0.8, beta2=0.95, epsilon=1e-9, weight_decay=0.3),
+        partial(AdamW, 0.05, beta1=0.8, beta2=0.95, epsilon=1e-9, weight_decay=0.3),
         lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.8, 0.95), eps=1e-9, weight_decay=0.3),
     ),
     "sgd": (
-        SGD(0.05, momentum=0.7, weight_decay=0.2),
+        partial(SGD, 0.05, momentum=0.7, weight_decay=0.2),
         lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.7, weight_decay=0.2),
     ),
 }
@@ -37,8 +38,8 @@ PAIRS = {
 @pytest.mark.parametrize("orthogonal", ["", "plain", "rescaled"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_flat_optimisers_step_like_torchs(name, orthogonal):
-    flat, make = PAIRS[name]
-    flat.orthogonal = orthogonal
+    ours, make = PAIRS[name]
+    flat = ours(orthogonal=orthogonal)
     weights, gradient = quadratic()
     parameters = [torch.nn.Parameter(weights[span].clone()) for span in SPANS]
     theirs = make(parameters)
@@ -51,7 +52,6 @@ def test_flat_optimisers_step_like_torchs(name, orthogonal):
             parameter.grad = gradient(joined)[span].clone()
         theirs.step()
         flat.step(state, weights, gradient(weights), SPANS)
-    flat.orthogonal = ""
     assert torch.allclose(weights, torch.cat([p.detach() for p in parameters]), rtol=1e-10)
     assert state["step"] == 20
 
