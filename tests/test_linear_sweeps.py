@@ -8,7 +8,7 @@ import pytest
 from grokbook import sweep
 from grokbook.linear import phase, sweeps
 from grokbook.linear.setting import LinearSetting
-from grokbook.sweep_grid import Grid
+from grokbook.sweep.grid import Grid
 
 DECLARED = {one.name: one for one in sweeps.SWEEPS}
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from grokbook import recheck, source, store
+from grokbook import parts, recheck, results, source
 
 NAME = "xor-init-ratio"
 
@@ -19,11 +19,11 @@ def checkout(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__", "*.npz", "*.json", "*.sqlite*")
     shutil.copytree(source.ROOT, tmp_path / "grokbook", ignore=ignored)
     for kind in ("npz", "json"):
-        shutil.copy(store.DATA / f"{NAME}.{kind}", tmp_path / "grokbook" / "data")
+        shutil.copy(parts.DATA / f"{NAME}.{kind}", tmp_path / "grokbook" / "data")
     (tmp_path / "pyproject.toml").write_text("", "utf-8")
     facts = json.loads(record(tmp_path).read_text("utf-8"))
-    fingerprint = store.find(NAME).fingerprint
-    store.write_facts(record(tmp_path), facts | {"source": fingerprint})
+    fingerprint = results.find(NAME).fingerprint
+    results.write_facts(record(tmp_path), facts | {"source": fingerprint})
     git(tmp_path, "init", "-q")
     commit(tmp_path)
     return tmp_path
@@ -117,7 +117,7 @@ def test_an_edit_that_cannot_be_computed_is_said_in_one_line(checkout):
 
 def test_a_mark_that_fits_no_commit_is_refused(checkout):
     facts = json.loads(record(checkout).read_text("utf-8"))
-    store.write_facts(record(checkout), facts | {"source": "0" * 64})
+    results.write_facts(record(checkout), facts | {"source": "0" * 64})
     code, _, error = check(checkout, NAME)
     assert (code, error.count("\n")) == (1, 1)
     assert "no commit here fits its mark" in error
@@ -144,13 +144,13 @@ def test_wrong_calls_are_refused_in_one_line(checkout):
 
 @pytest.mark.parametrize("name", recheck.names())
 def test_every_stored_result_is_made_with_the_present_source(name):
-    facts = json.loads((store.DATA / f"{name}.json").read_text("utf-8"))
+    facts = json.loads((parts.DATA / f"{name}.json").read_text("utf-8"))
     assert facts.items() >= recheck._marks(recheck.find(name)).items(), "run --check"
 
 
 def test_every_part_is_less_than_its_result():
     for name in recheck.names():
         run = recheck.find(name)
-        if type(run) is store.StoredRun:  # of a sweep it is two runs
+        if type(run) is results.StoredRun:  # of a sweep it is two runs
             assert run.quick, name
             assert run.quick.items() != run.parameters.items(), name

@@ -91,9 +91,9 @@ KEPT = ("toml", "npz", "json")
 
 def test_a_claim_is_checked_and_a_stored_run_loads(wheel, tmp_path):
     code = ALONE + (
-        "from grokbook import claims, store, machine; import grokbook\n"
+        "from grokbook import claims, results, machine; import grokbook\n"
         f"assert grokbook.__file__.startswith({str(wheel)!r})\n"
-        "one = store.load('xor-full-vectors'); print(one['step'].tolist(), one.note)\n"
+        "one = results.load('xor-full-vectors'); print(one['step'].tolist(), one.note)\n"
         "assert machine.commit() == 'unknown'\n"
         "bound = lambda t: {'holds': True, 'at_most': t.bound}.get(t.comparison)\n"
         "row = next(one for one in claims.ledgers().values() if one.tests and all(map(bound,"
@@ -112,7 +112,7 @@ def test_the_commands_without_torch_and_without_a_checkout(wheel, tmp_path):
         ("run", "modular-decay"): f"no stored run 'modular-decay'; there are: xor-{{}}; {NEEDS}",
         ("run", "xor-init-ratio"): "an installed grokbook is not written to: give a folder",
         ("run", "xor-init-ratio", "--out", "none"): "folder = 'none': must be an existing folder",
-        ("sweep",): "install the extra: pip install 'grokbook[sweep]'",
+        ("sweep", "xor-signal", "--jobs", "2", "--out", "."): "install the extra: pip install",
     }
     returncode, out, err = use(wheel, tmp_path, COMMANDS, json.dumps([["run"], *refused]))
     assert (returncode, err) == (0, "")

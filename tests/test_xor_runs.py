@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grokbook import store
+from grokbook import results
 from grokbook.xor import XorSetting, runs, simulate
 
 DECLARED = {run.name: run for run in runs.RUNS}
@@ -13,7 +13,7 @@ ONE_PREDICTION = 0.5 / 100
 
 @pytest.mark.parametrize("name", sorted(DECLARED))
 def test_stored_arrays_have_the_declared_shape(name):
-    kept, parameters = store.load(name), DECLARED[name].parameters
+    kept, parameters = results.load(name), DECLARED[name].parameters
     for key, value in kept.arrays.items():
         if key.startswith(("train_accuracy", "test_accuracy")):
             step = kept[key.replace("train_accuracy", "step").replace("test_accuracy", "step")]
@@ -22,7 +22,7 @@ def test_stored_arrays_have_the_declared_shape(name):
 
 
 def test_a_slice_of_the_small_steps():
-    kept = store.load("xor-small-step")
+    kept = results.load("xor-small-step")
     last = list(kept["step"]).index(251)
     again = runs.small_step([0, 1], kept["step"][: last + 1].tolist(), [0, 100])
     for key in ("train_accuracy", "test_accuracy"):
@@ -31,7 +31,7 @@ def test_a_slice_of_the_small_steps():
 
 
 def test_a_slice_of_the_initial_scales():
-    kept = store.load("xor-init-ratio")
+    kept = results.load("xor-init-ratio")
     again = runs.init_ratios([0, 1], [0.1, 1.0], [126, 251])
     for key, value in again.items():
         stored = kept[key][..., : value.shape[-1]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grokbook.store import StoredRun
+from grokbook.results import StoredRun
 from grokbook.xor import simulate
 from grokbook.xor.setting import XorSetting
 

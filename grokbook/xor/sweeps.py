@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokbook.sweep_grid import Grid, Quantity, Sweep
+from grokbook.sweep.grid import Grid, Quantity, Sweep
 from grokbook.xor import simulate
 from grokbook.xor.setting import XorSetting
 
