@@ -16,7 +16,7 @@ import re
 import signal
 import sys
 
-from grokbook import console, parts, recheck, results, source
+from grokbook import console, parts, recheck, results, source, sweep
 from grokbook.sweep import command
 from grokbook.sweep.grid import SIZES
 
@@ -75,14 +75,14 @@ def _parser():
         help="compute a part with the old source and the new; renew the mark if all is equal",
     )
     run.add_argument("--seeds", metavar="LIST", help="other seeds: 100-104 or 3,5,9; needs --out")
-    sweep = command("sweep", "list the sweeps, run or resume one, or say what is there")
-    sweep.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
-    sweep.add_argument("--size", choices=SIZES, default="book", help="default: book")
-    sweep.add_argument("--status", action="store_true", help="say what is there, run nothing")
-    where = sweep.add_mutually_exclusive_group()
+    sweeps = command("sweep", "list the sweeps, run or resume one, or say what is there")
+    sweeps.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
+    sweeps.add_argument("--size", choices=SIZES, default="book", help="default: book")
+    sweeps.add_argument("--status", action="store_true", help="say what is there, run nothing")
+    where = sweeps.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=_jobs, metavar="N", help="workers (default: all cores)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
-    for one in (run, sweep):
+    for one in (run, sweeps):
         one.add_argument(
             "--out",
             metavar="DIR",
@@ -105,7 +105,7 @@ def run_command(names: list[str], out: str | None, seeds: str | None = None) -> 
         runs = [results.find(name) for name in names]
         if seeds is not None:
             numbers = parse_seeds(seeds)
-            runs = [results.with_seeds(run, numbers) for run in runs]
+            runs = [run.with_seeds(numbers) for run in runs]
             if out is None:
                 raise ValueError("--seeds needs --out DIR: a folder for results of other seeds")
         folder = parts.output_folder(out, instead="--seeds" if seeds else "")
@@ -114,7 +114,7 @@ def run_command(names: list[str], out: str | None, seeds: str | None = None) -> 
     for run in runs:
         print(f"{run.name}: about {run.cpu_seconds:g} CPU seconds ...", flush=True)
         try:
-            made = results.make(run, folder)
+            made = sweep.make(run, folder)
         except Exception as error:  # the command's promise: one line, and nothing half-written
             print(f"error: {run.name}: {type(error).__name__}: {error}", file=sys.stderr)
             return 1
@@ -150,7 +150,7 @@ def list_runs(out: str | None, seeds: str | None) -> int:
         raise ValueError("--seeds needs the NAME of a run")
     folder = parts.data_folder(out)
     found, lacking = parts.declared("runs")
-    for run in found.values():
+    for run in map(results.stored, found.values()):
         there = "stored" if (folder / f"{run.name}.npz").is_file() else "not made"
         print(f"{run.name:<28} {there:<9} about {run.cpu_seconds:g} CPU s  {run.about}")
     for part, package in lacking.items():

@@ -51,7 +51,7 @@ class StoredRun:
         Parameters in place of the declared ones for a part of it that takes seconds, if there is
         one; see :mod:`grokbook.recheck`.
     seeds : tuple of int
-        Those that :func:`with_seeds` put in place of the declared ones.
+        Those that :meth:`with_seeds` put in place of the declared ones.
     dims, labels, says : mapping
         By name of an array or a dimension: its dimensions, where the function does not say them;
         labels of a dimension that are not among the arrays; attributes as ``units``.  An array
@@ -93,6 +93,22 @@ class StoredRun:
         """
         return json.loads(json.dumps(dict(self.parameters), default=_said))
 
+    def with_seeds(self, seeds: Sequence[int]) -> StoredRun:
+        """The same with other seeds, in any number.
+
+        Its result goes to a folder of its own: under the run's name it does not load.  ValueError
+        for bad seeds, or if it takes none, or one and not several.
+        """
+        seeds = different_seeds(seeds)
+        if "seeds" in self.parameters:
+            other = {"seeds": list(seeds)}
+        elif "seed" in self.parameters and len(seeds) == 1:
+            other = {"seed": seeds[0]}
+        else:
+            takes = "one seed" if "seed" in self.parameters else "no seeds"
+            raise ValueError(f"seeds = {list(seeds)}: {self.name!r} takes {takes}")
+        return replace(self, parameters={**self.parameters, **other}, seeds=seeds)
+
     def part(self) -> Mapping[str, np.ndarray]:
         """A part of the result, computed now."""
         return _apart(self.function(**{**self.parameters, **self.quick}))[0]
@@ -102,7 +118,7 @@ class StoredRun:
 class Stored:
     """A loaded result: its arrays, its provenance, and one line to show under the figure.
 
-    ``result["name"]`` is a plain array; :meth:`sel` and ``dataset`` go by labels.
+    ``result["name"]`` is a plain array, also of labels; :meth:`sel` and ``dataset`` go by labels.
     """
 
     arrays: dict[str, np.ndarray]
@@ -111,7 +127,7 @@ class Stored:
     run: StoredRun
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.arrays[name]
+        return self.arrays[name] if name in self.arrays else np.asarray(self.run.labels[name])
 
     @cached_property
     def dataset(self):
@@ -128,40 +144,29 @@ class Stored:
         facts = {"about": self.run.about, "note": self.note, "provenance": self.provenance}
         return xr.Dataset(found, coords, facts)
 
-    def sel(self, **labels):
+    def sel(self, *labels, **more):
         """What stands at these labels, as ``xarray.Dataset.sel`` has it."""
-        return self.dataset.sel(**labels)
+        return self.dataset.sel(*labels, **more)
 
 
 def find(name: str) -> StoredRun:
     """The declared run of a name; only its part is imported.  ValueError if there is none."""
-    return parts.find("runs", name)
+    return stored(parts.find("runs", name))
 
 
-def with_seeds(run: StoredRun, seeds: Sequence[int]) -> StoredRun:
-    """A declared run with other seeds, in any number.
+def stored(declared) -> StoredRun:
+    """What a declared run is stored as."""
+    return declared if isinstance(declared, StoredRun) else declared.stored()
 
-    Its result goes to a folder of its own: under the run's name it does not load.
 
-    Raises
-    ------
-    ValueError
-        If the seeds are not different whole numbers from 0 to 1,000,002, or the run takes no seed,
-        or one and not several.
-    """
+def different_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    """Seeds as whole numbers; ValueError unless they are different ones from 0 to 1,000,002."""
     seeds = [validate.count("seeds", seed, at_least=0) for seed in seeds]
     if not seeds or len(set(seeds)) < len(seeds) or max(seeds) >= randomness.STRIDE:
         raise ValueError(
             f"seeds = {seeds}: must be different whole numbers from 0 to {randomness.STRIDE - 1}"
         )
-    if "seeds" in run.parameters:
-        other = {"seeds": seeds}
-    elif "seed" in run.parameters and len(seeds) == 1:
-        other = {"seed": seeds[0]}
-    else:
-        takes = "one seed" if "seed" in run.parameters else "no seeds"
-        raise ValueError(f"seeds = {seeds}: {run.name!r} takes {takes}")
-    return replace(run, parameters={**run.parameters, **other}, seeds=tuple(seeds))
+    return tuple(seeds)
 
 
 def make(run: StoredRun, folder: Path | None = None) -> Path:

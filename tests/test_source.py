@@ -21,7 +21,7 @@ LIGHT = {
     "grokbook.claims": (),
     "grokbook.parts": (),
     "grokbook.machine": (),
-    "grokbook.xor.runs": (),
+    "grokbook.xor.experiments": (),
     "grokbook.__main__": (),
     "grokbook.results": (),
     "grokbook.sweep": (),
@@ -201,8 +201,8 @@ def test_one_fingerprint_on_every_python(version):
     assert found.stdout.strip() == source.code_fingerprint(EVERYTHING)
 
 
-EVERYTHING = "from grokbook.modular import runs\nfrom grokbook.xor import runs as xor\n"
-EVERYTHING += "from grokbook.linear import sweeps\nprint(runs, xor, sweeps)"
+EVERYTHING = "from grokbook.modular import runs\nfrom grokbook.xor import experiments as xor\n"
+EVERYTHING += "from grokbook.linear import experiments\nprint(runs, xor, experiments)"
 
 
 @pytest.mark.parametrize("module", LIGHT)

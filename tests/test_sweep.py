@@ -69,19 +69,20 @@ def test_small_grids_must_be_part_of_book_grids(declared):
 
 
 @pytest.mark.parametrize(
-    ("axes", "n_seeds", "line"),
+    ("axes", "seeds", "line"),
     [
-        ({}, 1, r"axes = \{\}: must hold at least one parameter"),
         ({"a": []}, 1, r"a = \[\]: must hold at least one value"),
         ({"a": [1, 1.0]}, 1, "a = .*: must not hold a value twice"),
         ({"a": [np.nan]}, 1, "a holds nan: must be finite numbers or words"),
         ({"a": [None]}, 1, "a holds None: must be finite numbers or words"),
-        ({"a": [1]}, 0, "n_seeds = 0: must be a whole number >= 1"),
+        ({"a": [1]}, 0, "seeds = 0: must be a whole number >= 1"),
+        ({"a": [1]}, [], r"seeds = \[\]: must be different whole numbers from 0 to 1000002"),
+        ({}, [3, 3], r"seeds = \[3, 3\]: must be different whole numbers from 0 to 1000002"),
     ],
 )
-def test_a_bad_grid_is_refused(axes, n_seeds, line):
+def test_a_bad_grid_is_refused(axes, seeds, line):
     with pytest.raises(ValueError, match=line):
-        Grid(axes, n_seeds, 1.0)
+        Grid(axes, seeds, 1.0)
 
 
 def test_a_bad_declaration_is_refused(declared):

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ import xarray as xr
 from threadpoolctl import threadpool_info
 
 import sweep_functions as functions
-from grokbook import parts, sweep
+from grokbook import __main__ as commands
+from grokbook import parts, results, sweep
 from grokbook.sweep import database, engine, worker
 from grokbook.sweep.grid import Grid
 
@@ -169,6 +171,31 @@ def test_outputs_may_have_a_step_axis(place, tmp_path):
         sweep.run(functions.sweep(place, functions.curve), "book", tmp_path)
     with pytest.raises(sweep.FailedRuns, match=r"never = array.*: must be numbers of shape \(3,\)"):
         sweep.run(functions.sweep(place, functions.curve, **steps), "book")
+
+
+def test_a_run_has_plain_seeds_and_takes_others(place, tmp_path, capsys, monkeypatch):
+    grid = Grid({"a": [1.0], "b": ["left"], "place": [str(place)]}, [0, 1], 0.01)
+    declared = replace(functions.sweep(place), grids={"book": grid})
+    monkeypatch.setattr(parts, "declared", lambda *_: ({"a-sweep": declared}, {}))
+    call = ["run", "a-sweep", "--out", str(tmp_path)]
+    assert commands.main(call) == 0
+    found = results.load("a-sweep", tmp_path)
+    assert found["largest"].shape == (1, 1, 1, 2)
+    assert found["seed"].tolist() == [0, 1]
+    one = {"a": 1.0, "b": "left", "place": str(place)}
+    assert found.sel(one | {"seed": 1}).largest == functions.draw(1, **one)["largest"]
+    assert "remake with: python -m grokbook run a-sweep." in found.note
+    before = len(functions.calls(place))
+    assert commands.main([*call, "--seeds", "1,7"]) == 0
+    assert len(functions.calls(place)) == before + 1  # that of 1 is there
+    other = results.find("a-sweep").with_seeds([1, 7])
+    np.testing.assert_array_equal(
+        results.load("a-sweep", tmp_path, run=other).sel(seed=1).largest,
+        found.sel(seed=1).largest,
+    )
+    assert other.command == "python -m grokbook run a-sweep --seeds 1,7 --out DIR"
+    with pytest.raises(ValueError, match=r"store 'a-sweep': parameters = .*7.*: must be "):
+        results.load("a-sweep", tmp_path)
 
 
 def test_two_processes_give_the_same_as_one(place, expected, tmp_path):

@@ -129,10 +129,11 @@ def test_the_commands_without_torch_and_without_a_checkout(wheel, tmp_path):
 
 def test_a_numpy_run_is_made_without_torch(wheel, tmp_path):
     short = (
-        "from grokbook.xor import runs; import dataclasses\n"
-        "less = {'ratios': [0.1], 'last': [10]}\n"
-        "runs.RUNS = tuple(dataclasses.replace(one, parameters={**one.parameters, **less})\n"
-        "    for one in runs.RUNS if one.name == 'xor-init-ratio')\n"
+        "from grokbook.xor import experiments; import dataclasses\n"
+        "from grokbook.sweep import Grid\n"
+        "less = {'book': Grid({'init_ratio': [0.001]}, [0], 1.0)}\n"
+        "experiments.RUNS = tuple(dataclasses.replace(one, grids=less)\n"
+        "    for one in experiments.RUNS if one.name == 'xor-init-ratio')\n"
     )
     code = COMMAND.replace("from grokbook import __main__", short + "from grokbook import __main__")
     arguments = ("run", "xor-init-ratio", "--seeds", "7", "--out", tmp_path)
@@ -140,5 +141,7 @@ def test_a_numpy_run_is_made_without_torch(wheel, tmp_path):
     assert (returncode, err) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "xor-init-ratio.json",
+        "xor-init-ratio.lock",
         "xor-init-ratio.npz",
+        "xor-init-ratio.sqlite",
     ]

@@ -48,7 +48,7 @@ def run_sweep(name: str, size: str, jobs: int | None, scheduler: str | None, out
         with _workers(jobs, scheduler) as workers:
             missing = grid.n_runs - sweep.progress(declared, size, folder).done
             _announce(f"{name}, {size}", grid, missing, workers.n)
-            sweep.make(declared, size, folder, workers=workers)
+            sweep.make(declared.stored(size), folder, workers=workers)
     except sweep.FailedRuns as error:
         return _report(error)
     except ValueError as error:

@@ -188,49 +188,47 @@ class Database:
         ValueError if one is missing that was committed: then the file is damaged.
         """
         out = np.empty((grid.n_runs // grid.n_seeds, grid.n_seeds, self._n_values))
-        missing = np.ones(out.shape[:2], bool)
-        for place, row in self._rows(grid):
-            if row["result"] is not None:
-                out[place, row["number"]] = json.loads(row["result"])
-                missing[place, row["number"]] = False
+        missing = ~self.done(grid)
         if missing.any():
             raise self._damaged(f"{missing.sum()} runs are gone")
+        for *place, row in self._rows(grid):
+            out[tuple(place)] = json.loads(row["result"])
         return out.reshape(*grid.shape, self._n_values)
 
     def done(self, grid: Grid) -> np.ndarray:
         """Whether each run of a grid has succeeded; (n_cells, n_seeds)."""
         out = np.zeros((grid.n_runs // grid.n_seeds, grid.n_seeds), bool)
-        for place, row in self._rows(grid):
-            out[place, row["number"]] = row["result"] is not None
+        for *place, row in self._rows(grid):
+            out[tuple(place)] = row["result"] is not None
         return out
 
     def failures(self, grid: Grid) -> list[tuple[str, int, str]]:
         """Cell, seed number and traceback of each run of a grid that failed."""
         return [
             (row["cell"], row["number"], row["failure"])
-            for _, row in self._rows(grid)
+            for *_, row in self._rows(grid)
             if row["result"] is None
         ]
 
     def spent(self, grid: Grid) -> tuple[float, float]:
         """CPU seconds of the runs of a grid, and wall seconds of the sessions they were made in."""
         cpu, wall = 0.0, {}
-        for _, row in self._rows(grid):
+        for *_, row in self._rows(grid):
             cpu += row["cpu_seconds"]
             wall[row["session"]] = max(wall.get(row["session"], 0.0), row["elapsed"])
         return cpu, sum(wall.values())
 
     def _rows(self, grid):
-        """Place of the cell and row of each run of the grid that is in the file, checked."""
-        query = "SELECT * FROM runs WHERE cell = ? AND number < ?"
+        """Places and row of each run of the grid that is in the file, checked."""
+        query = "SELECT * FROM runs WHERE cell = ?"
+        known = {number: k for k, number in enumerate(grid.numbers)}
         with self._damage():
             for place, cell in enumerate(grid.cells()):
-                for *row, checksum in self._connection.execute(
-                    query, (cell_key(cell), grid.n_seeds)
-                ):
+                for *row, checksum in self._connection.execute(query, (cell_key(cell),)):
                     if checksum != _checksum(row):
                         raise sqlite3.DatabaseError(f"checksum of {row[0]}, seed {row[1]}")
-                    yield place, dict(zip(_COLUMNS, row, strict=True))
+                    if row[1] in known:
+                        yield place, known[row[1]], dict(zip(_COLUMNS, row, strict=True))
 
 
 def _checksum(row) -> str:

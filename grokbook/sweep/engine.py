@@ -19,7 +19,7 @@ from pathlib import Path
 from grokbook import parts, results
 from grokbook.sweep import database as databases
 from grokbook.sweep import worker
-from grokbook.sweep.grid import Grid, Sweep
+from grokbook.sweep.grid import FinishedSweep, Grid, Sweep
 from grokbook.sweep.worker import Job, Outcome
 
 CONNECT_SECONDS = 15
@@ -96,32 +96,35 @@ def run(sweep: Sweep, size: str, folder: Path | None = None, *, workers: Workers
     RuntimeError
         If workers keep dying, or a cluster stops answering; OSError if the disk is full.
     """
+    declared = sweep.stored(size)
     if folder:
-        make(sweep, size, folder, workers=workers)
+        make(declared, folder, workers=workers)
         return load(sweep, size, folder)
-    grid = sweep.grid(size)
-    arrays, cpu, _ = _made(sweep, grid, None, workers)
-    note = f"Computed here: {grid.n_runs} runs in {cpu:.1f} CPU seconds."
-    return results.Stored(arrays, {}, note, sweep.stored(size)).dataset
+    arrays, cpu, _ = _made(declared, None, workers)
+    note = f"Computed here: {declared.grid.n_runs} runs in {cpu:.1f} CPU seconds."
+    return results.Stored(arrays, {}, note, declared).dataset
 
 
-def make(sweep: Sweep, size: str, folder: Path | None = None, *, workers: Workers = HERE) -> Path:
-    """Make the runs that are missing and store the sweep, by default with the book's results.
+def make(run: results.StoredRun, folder: Path | None = None, *, workers: Workers = HERE) -> Path:
+    """Compute and store a result, of a sweep or not, by default with the book's; its ``.npz``.
 
-    As :func:`run`; returns the path of the ``.npz``.
+    ``make(sweep.stored(size), folder)`` is :func:`run` without what comes of it, and needs no more
+    than numpy and scipy in this process; other results are for :func:`grokbook.results.make`.
     """
-    grid, folder = sweep.grid(size), parts.output_folder(folder)
-    return results.save(sweep.stored(size), *_made(sweep, grid, folder, workers), folder=folder)
+    if not isinstance(run, FinishedSweep):
+        return results.make(run, folder)
+    folder = parts.output_folder(folder, instead="--seeds" if run.seeds else "")
+    return results.save(run, *_made(run, folder, workers), folder=folder)
 
 
-def _made(sweep, grid, folder, workers):
+def _made(run, folder, workers):
     """Arrays, CPU seconds and wall seconds of all runs of a grid."""
-    job = worker.job(sweep)
-    with databases.Database(folder, sweep.name, job) as database:
-        _fill(sweep.name, grid, job, database, workers)
-        if failures := database.failures(grid):
-            raise FailedRuns(sweep.name, failures, grid.n_runs)
-        return sweep.arrays(database.results(grid)), *database.spent(grid)
+    name, job = run.sweep.name, worker.job(run.sweep)
+    with databases.Database(folder, name, job) as database:
+        _fill(name, run.grid, job, database, workers)
+        if failures := database.failures(run.grid):
+            raise FailedRuns(name, failures, run.grid.n_runs)
+        return run.sweep.arrays(database.results(run.grid)), *database.spent(run.grid)
 
 
 def load(sweep: Sweep, size: str = "book", folder: Path | None = None):
@@ -202,8 +205,10 @@ def cluster(address: str) -> Iterator[Workers]:
 def _fill(name: str, grid: Grid, job: Job, database, workers: Workers) -> None:
     """Make and commit every run of the grid that has not succeeded yet."""
     done, cells = database.done(grid), list(grid.cells())
-    missing = zip(*(~done).nonzero(), strict=True)
-    tasks = [(job, int(place), cells[place], int(number)) for place, number in missing]
+    tasks = []
+    for place, k in zip(*(~done).nonzero(), strict=True):
+        cell, number = cells[place], grid.numbers[k]
+        tasks.append((job, int(place), cell, number, grid.seed(cell, number)))
     silence = max(SILENCE_SECONDS, _SILENT_RUNS * grid.cpu_seconds)
     with (
         _bar(name, grid.n_runs, int(done.sum())) as bar,

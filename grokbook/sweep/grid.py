@@ -1,7 +1,7 @@
 """What a sweep is: a pure function, a grid of named parameters, a number of seeds.
 
-The sweeps of a part are declared in the ``experiments`` module of its subject package, in a list
-``SWEEPS``.
+The ``experiments`` module of a subject package declares its sweeps in a list ``SWEEPS``.  Those of
+one grid and plain seeds, under the names that chapters know, are stored runs: a list ``RUNS``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 
 import numpy as np
 
 from grokbook import randomness, validate
-from grokbook.results import StoredRun
+from grokbook.results import StoredRun, different_seeds
 
 SIZES = ("small", "book", "paper")
 SEED = "seed"
@@ -44,26 +44,29 @@ class Grid:
     ----------
     axes : mapping
         Parameter to its values: finite numbers or words, no value twice.
-    n_seeds : int
-        Runs a cell, with seed numbers 0 to n_seeds - 1.
+    seeds : int or sequence of int
+        Runs a cell.  A number of them: with seeds that follow from the cell and from the numbers 0
+        to seeds - 1.  A sequence: with these very seeds, whatever the cell.
     cpu_seconds : float
         Measured mean CPU seconds of one run, for the estimate.
 
     Raises
     ------
     ValueError
-        If an axis is empty, repeats a value or holds something else; for n_seeds < 1.
+        If an axis is empty, repeats a value or holds something else; for seeds < 1, or plain ones
+        that are not different whole numbers from 0 to 1,000,002.
     """
 
     axes: Mapping[str, Sequence[Value]]
-    n_seeds: int
+    seeds: int | Sequence[int]
     cpu_seconds: float
 
     def __post_init__(self):
-        validate.count("n_seeds", self.n_seeds)
+        if self.plain:
+            object.__setattr__(self, "seeds", different_seeds(self.seeds))
+        else:
+            validate.count("seeds", self.seeds)
         validate.number("cpu_seconds", self.cpu_seconds, above=0)
-        if not self.axes:
-            raise ValueError("axes = {}: must hold at least one parameter")
         axes = {name: [plain(name, value) for value in axis] for name, axis in self.axes.items()}
         for name, axis in axes.items():
             if not axis:
@@ -71,6 +74,25 @@ class Grid:
             if len({canonical(value) for value in axis}) < len(axis):
                 raise ValueError(f"{name} = {axis}: must not hold a value twice")
         object.__setattr__(self, "axes", axes)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the seeds are plain."""
+        return isinstance(self.seeds, Sequence)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What the runs of a cell are called by: the plain seeds, or 0, 1, 2, ..."""
+        return self.seeds if self.plain else range(self.seeds)
+
+    @property
+    def n_seeds(self) -> int:
+        """Runs a cell."""
+        return len(self.numbers)
+
+    def seed(self, cell: Cell, number: int) -> int:
+        """Seed of one run of a cell."""
+        return number if self.plain else run_seed(cell, number)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,7 +113,8 @@ class Grid:
         """Whether every run of this grid is one of the other."""
         return (
             set(self.axes) == set(other.axes)
-            and self.n_seeds <= other.n_seeds
+            and self.plain == other.plain
+            and set(self.numbers) <= set(other.numbers)
             and all(
                 {canonical(value) for value in axis} <= {canonical(v) for v in other.axes[name]}
                 for name, axis in self.axes.items()
@@ -183,30 +206,39 @@ class Sweep:
             for piece, (name, shape) in zip(pieces, self.shapes.items(), strict=True)
         }
 
-    def stored(self, size: str) -> FinishedSweep:
-        """What the stored result of a size must be; ValueError if there is no such size."""
-        grid = self.grid(size)
-        command = f"python -m grokbook sweep {self.name} --size {size}"
+    def stored(self, size: str = "book", seeds: Sequence[int] = ()) -> FinishedSweep:
+        """What the stored result of a size must be, with other plain seeds if there are any.
+
+        ValueError if there is no such size.
+        """
+        grid = replace(self.grid(size), seeds=seeds) if seeds else self.grid(size)
+        name = self.name if grid.plain else f"{self.name}-{size}"
         # As a list: with another order of the axes the arrays would be transposed.
-        axes = [[name, list(values)] for name, values in grid.axes.items()]
-        parameters = {"command": command, "axes": axes, "n_seeds": grid.n_seeds}
+        parameters = {"axes": [[axis, list(values)] for axis, values in grid.axes.items()]}
+        if grid.plain:
+            parameters["seeds"] = list(grid.seeds)
+        else:
+            parameters["command"] = f"python -m grokbook sweep {self.name} --size {size}"
+            parameters["n_seeds"] = grid.n_seeds
         parameters["outputs"] = list(self.outputs)
         if self.labels:
-            parameters["labels"] = {name: list(values) for name, values in self.labels.items()}
+            parameters["labels"] = {dim: list(values) for dim, values in self.labels.items()}
         quantities = {**self.axes, **self.outputs, SEED: Quantity("1", "seed number")}
         return FinishedSweep(
-            f"{self.name}-{size}",
+            name,
             self.function,
             parameters,
             self.about,
             grid.cpu_seconds * grid.n_runs,
             self.packages,
+            seeds=tuple(seeds),
             dims={one: (*grid.axes, SEED, *self.dims.get(one, ())) for one in self.outputs},
-            labels={**grid.axes, SEED: np.arange(grid.n_seeds), **self.labels},
+            labels={**grid.axes, SEED: list(grid.numbers), **self.labels},
             says={
-                name: {"units": one.unit, "long_name": one.about}
-                for name, one in quantities.items()
+                one: {"units": quantity.unit, "long_name": quantity.about}
+                for one, quantity in quantities.items()
             },
+            sweep=replace(self, grids={size: grid}),
         )
 
 
@@ -214,17 +246,28 @@ class Sweep:
 class FinishedSweep(StoredRun):
     """One size of a sweep as a stored result, which says how it is made and checks its source."""
 
+    sweep: Sweep | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """The only grid of its sweep."""
+        return next(iter(self.sweep.grids.values()))
+
     @property
     def command(self) -> str:
         """The command that makes it again."""
-        return self.parameters["command"]
+        return self.parameters.get("command", super().command)
+
+    def with_seeds(self, seeds: Sequence[int]) -> FinishedSweep:
+        """The same with other plain seeds; ValueError as :class:`Grid`."""
+        (size,) = self.sweep.grids
+        return self.sweep.stored(size, different_seeds(seeds))
 
     def part(self) -> dict[str, np.ndarray]:
         """The first run of the first cell and of the last, computed now."""
-        found = []
-        for end in (0, -1):
-            cell = {name: values[end] for name, values in self.parameters["axes"]}
-            found.append(self.function(seed=run_seed(cell, 0), **cell))
+        grid, cells = self.grid, list(self.grid.cells())
+        ends = {0: cells[0], len(cells) - 1: cells[-1]}.values()
+        found = [self.function(seed=grid.seed(one, grid.numbers[0]), **one) for one in ends]
         return {name: np.array([one[name] for one in found]) for name in found[0]}
 
 
@@ -256,8 +299,6 @@ def run_seed(cell: Cell, number: int) -> int:
 
 
 def _require_arguments(function, axes):
-    if not axes:
-        raise ValueError("axes = {}: must name at least one parameter")
     name = getattr(function, "__qualname__", repr(function))
     if not inspect.isfunction(function) or not name.isidentifier():
         raise ValueError(f"function = {name}: must be a function at the top of a module")

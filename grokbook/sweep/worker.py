@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from grokbook import machine, randomness, source
-from grokbook.sweep.grid import Cell, Sweep, run_seed
+from grokbook.sweep.grid import Cell, Sweep
 
 # Two or more folders before a file's name.
 _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'\":]+)+[\\/](?=[^\\/\s'\":]+)")
@@ -73,7 +73,7 @@ def unpack(task: bytes) -> Outcome:
     return execute(*pickle.loads(task))
 
 
-def execute(job: Job, place: int, cell: Cell, number: int) -> Outcome:
+def execute(job: Job, place: int, cell: Cell, number: int, seed: int) -> Outcome:
     """Make one run, on one thread: more change the last digits, and slow workers down.
 
     Parameters
@@ -82,8 +82,8 @@ def execute(job: Job, place: int, cell: Cell, number: int) -> Outcome:
     place : int
         Which cell it is, for the caller.
     cell : dict
-    number : int
-        Seed number.
+    number, seed : int
+        Seed number and seed.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def execute(job: Job, place: int, cell: Cell, number: int) -> Outcome:
     with _one_thread(job.packages):
         start = time.thread_time()
         try:
-            found = job.function(seed=run_seed(cell, number), **cell)
+            found = job.function(seed=seed, **cell)
             values = _checked(found, job.shapes)
         except Exception as error:  # one bad run must not end the sweep
             failure = describe(error)
