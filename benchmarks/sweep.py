@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 import psutil
 
 from benchmarks.harness import Benchmark
 from grokbook import sweep
-from grokbook.sweep_grid import Grid, Quantity, Sweep, run_seed
-from grokbook.xor.sweeps import SWEEPS as XOR
+from grokbook.sweep import Grid, Quantity, Sweep, run_seed, worker
+from grokbook.xor.experiments import SWEEPS as XOR
 
 N_CELLS, N_SEEDS = 100, 10
 WORKERS = 2
@@ -70,18 +70,19 @@ def in_workers(one: Sweep, n_jobs: int) -> tuple[float, float]:
         family = [psutil.Process(), *psutil.Process().children(recursive=True)]
         return sum(sum(member.cpu_times()[:2]) for member in family)
 
-    with joblib.parallel_config(backend="loky", n_jobs=n_jobs):
-        joblib.Parallel()(joblib.delayed(_wake)() for _ in range(8))
+    with sweep.processes(n_jobs) as workers:
+        if workers.executor:
+            wait([workers.executor().submit(_wake) for _ in range(8)])
         with tempfile.TemporaryDirectory() as folder:
             wall, cpu = time.perf_counter(), spent()
-            sweep.run(one, "book", Path(folder))
+            sweep.run(one, "book", Path(folder), workers=workers)
             return time.perf_counter() - wall, spent() - cpu
 
 
 def _wake():
     """Import what a run needs, and give the other workers time to do so."""
-    sweep._job(REAL)
-    sweep._job(EMPTY)
+    worker.job(REAL)
+    worker.job(EMPTY)
     time.sleep(0.5)
 
 

@@ -1,7 +1,7 @@
 """The helper package of Grokbook, an executable companion to five papers on grokking.
 
 ``curves`` defines a run and its crossing times, ``linear``, ``logistic``, ``xor``, ``modular`` and
-``tickets`` hold theory and simulation, ``claims`` the ledger, ``store`` the stored results,
+``tickets`` hold theory and simulation, ``claims`` the ledger, ``results`` the stored results,
 ``sweep`` the sweeps and ``figures`` the house style.  Importing the package itself needs numpy and
 scipy only, and no installation.
 """

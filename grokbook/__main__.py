@@ -16,14 +16,15 @@ import re
 import signal
 import sys
 
-from grokbook import console, parts, recheck, source, store
+from grokbook import console, parts, recheck, results, source, sweep
+from grokbook.sweep import command
+from grokbook.sweep.grid import SIZES
 
 EXIT_CODES = """exit codes:
   0    all is done
   1    a run failed, or the work could not be finished
   2    a wrong call: unknown name, bad option, a folder or cluster that cannot be used
   130  interrupted"""
-SIZES = ("small", "book", "paper")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,14 +75,14 @@ def _parser():
         help="compute a part with the old source and the new; renew the mark if all is equal",
     )
     run.add_argument("--seeds", metavar="LIST", help="other seeds: 100-104 or 3,5,9; needs --out")
-    sweep = command("sweep", "list the sweeps, run or resume one, or say what is there")
-    sweep.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
-    sweep.add_argument("--size", choices=SIZES, default="book", help="default: book")
-    sweep.add_argument("--status", action="store_true", help="say what is there, run nothing")
-    where = sweep.add_mutually_exclusive_group()
+    sweeps = command("sweep", "list the sweeps, run or resume one, or say what is there")
+    sweeps.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
+    sweeps.add_argument("--size", choices=SIZES, default="book", help="default: book")
+    sweeps.add_argument("--status", action="store_true", help="say what is there, run nothing")
+    where = sweeps.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=_jobs, metavar="N", help="workers (default: all cores)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask cluster")
-    for one in (run, sweep):
+    for one in (run, sweeps):
         one.add_argument(
             "--out",
             metavar="DIR",
@@ -101,19 +102,19 @@ def run_command(names: list[str], out: str | None, seeds: str | None = None) -> 
     try:
         if not names:
             return list_runs(out, seeds)
-        runs = [store.find(name) for name in names]
+        runs = [results.find(name) for name in names]
         if seeds is not None:
             numbers = parse_seeds(seeds)
-            runs = [store.with_seeds(run, numbers) for run in runs]
+            runs = [run.with_seeds(numbers) for run in runs]
             if out is None:
                 raise ValueError("--seeds needs --out DIR: a folder for results of other seeds")
-        folder = store.output_folder(out, instead="--seeds" if seeds else "")
+        folder = parts.output_folder(out, instead="--seeds" if seeds else "")
     except ValueError as error:
         return _refuse(str(error))
     for run in runs:
         print(f"{run.name}: about {run.cpu_seconds:g} CPU seconds ...", flush=True)
         try:
-            made = store.make(run, folder)
+            made = sweep.make(run, folder)
         except Exception as error:  # the command's promise: one line, and nothing half-written
             print(f"error: {run.name}: {type(error).__name__}: {error}", file=sys.stderr)
             return 1
@@ -147,12 +148,13 @@ def list_runs(out: str | None, seeds: str | None) -> int:
     """Print each stored run with its cost; those that cannot be made here with what they need."""
     if seeds is not None:
         raise ValueError("--seeds needs the NAME of a run")
-    folder = store.data_folder(out)
-    for run in store.catalogue().values():
+    folder = parts.data_folder(out)
+    found, lacking = parts.declared("runs")
+    for run in map(results.stored, found.values()):
         there = "stored" if (folder / f"{run.name}.npz").is_file() else "not made"
         print(f"{run.name:<28} {there:<9} about {run.cpu_seconds:g} CPU s  {run.about}")
-    for part, package in parts.declared("runs")[1].items():
-        for name in store.recorded(part, "run"):
+    for part, package in lacking.items():
+        for name in parts.recorded(part, "run"):
             print(f"{name:<28} needs {package}")
         print(parts.needs(part, package), file=sys.stderr)
     return 0
@@ -171,10 +173,6 @@ def parse_seeds(text: str) -> list[int]:
 
 def sweep_command(options: argparse.Namespace) -> int:
     """List the sweeps, look at them, or run one."""
-    try:
-        from grokbook import sweep_command as command  # needs more than numpy and scipy
-    except ImportError as error:
-        return _refuse(f"{error}; install the extra: pip install 'grokbook[sweep]'")
     if options.status:
         return command.show_status(options.name, options.out)
     if options.name is None:

@@ -1,4 +1,4 @@
-"""What a result was made on: commit, processor, and which of its instructions were used."""
+"""What a result was made on: versions, commit, processor, and the instructions in use."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from grokbook import source
 
+RECORDED_PACKAGES = ("numpy", "scipy")
 # NumPy's names for levels of x86-64.
 _LEVELS = {"X86_V2": "SSE4.2", "X86_V3": "AVX2", "X86_V4": "AVX512"}
 _BLAS = {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS"}
+
+
+def versions(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Versions of Python, NumPy, SciPy and further packages that matter."""
+    names = (*RECORDED_PACKAGES, *packages)
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def commit() -> str:

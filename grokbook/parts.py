@@ -1,26 +1,29 @@
-"""What the parts of the book declare, as far as it can be imported here.
+"""What the parts of the book declare, as far as it can be imported here, and where results lie.
 
-A part is a subpackage; its stored runs stand in its module ``runs``, its sweeps in ``sweeps``.
-Some need torch, and what does not need it works without.
+A part is a subpackage; its stored runs and its sweeps stand in its module ``experiments``, as
+``RUNS`` and ``SWEEPS``.  Some need torch, and what does not need it works without.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
+import tempfile
+from pathlib import Path
 
 import grokbook
-from grokbook import source
+from grokbook import randomness, source
 
-ROOMS = {"runs": "RUNS", "sweeps": "SWEEPS"}
+DATA = source.ROOT / "data"
 
 
-def declared(room: str, wanted: str | None = None) -> tuple[dict, dict[str, str]]:
+def declared(kind: str, wanted: str | None = None) -> tuple[dict, dict[str, str]]:
     """The runs or the sweeps that the parts declare.
 
     Parameters
     ----------
-    room : {"runs", "sweeps"}
+    kind : {"runs", "sweeps"}
     wanted : str, optional
         Import no more parts than are needed to find this one.
 
@@ -37,7 +40,8 @@ def declared(room: str, wanted: str | None = None) -> tuple[dict, dict[str, str]
         If two declarations have one name.
     """
     found, lacking = {}, {}
-    for part in sorted(_with(room), key=lambda part: not (wanted or "").startswith(f"{part}-")):
+    rooms = sorted(_rooms(kind), key=lambda one: not (wanted or "").startswith(f"{one[0]}-"))
+    for part, room in rooms:
         try:
             module = importlib.import_module(f"grokbook.{part}.{room}")
         except (ImportError, OSError) as error:  # a broken torch raises either
@@ -46,19 +50,23 @@ def declared(room: str, wanted: str | None = None) -> tuple[dict, dict[str, str]
                 raise
             lacking[part] = name
             continue
-        for one in getattr(module, ROOMS[room]):
+        for one in getattr(module, kind.upper(), ()):
             if one.name in found:
-                raise ValueError(f"{room} {one.name!r}: declared twice, names must be unique")
+                raise ValueError(f"{kind} {one.name!r}: declared twice, names must be unique")
             found[one.name] = one
         if wanted in found:
             break
     return found, lacking
 
 
-def unknown(what: str, name: str, found: dict, lacking: dict[str, str]) -> str:
-    """One line for a name that is not declared, or is in a part that cannot be imported."""
-    line = f"no {what} {name!r}; there are: {', '.join(sorted(found))}"
-    return line + "".join(f"; {needs(part, package)}" for part, package in lacking.items())
+def find(kind: str, name: str):
+    """The declaration of a name; only its part is imported.  ValueError if there is none."""
+    found, lacking = declared(kind, name)
+    if name not in found:
+        what = {"runs": "stored run", "sweeps": "sweep"}[kind]
+        line = f"no {what} {name!r}; there are: {', '.join(sorted(found))}"
+        raise ValueError(line + "".join(f"; {needs(*one)}" for one in sorted(lacking.items())))
+    return found[name]
 
 
 def needs(part: str, package: str) -> str:
@@ -66,6 +74,60 @@ def needs(part: str, package: str) -> str:
     return f"those of grokbook.{part} need {package}: pip install 'grokbook[{part}]'"
 
 
-def _with(room: str) -> list[str]:
+def _rooms(kind: str) -> list[tuple[str, str]]:
     names = [one.name for one in pkgutil.iter_modules(grokbook.__path__) if one.ispkg]
-    return [name for name in names if source.module_path(f"grokbook.{name}.{room}")]
+    rooms = [(name, room) for name in sorted(names) for room in ("experiments", kind)]
+    return [one for one in rooms if source.module_path(".".join(("grokbook", *one)))]
+
+
+def recorded(part: str, command: str) -> list[str]:
+    """What the book stores of a part, by name, without importing the part.
+
+    ``command`` is that which made it, ``run`` or ``sweep``.
+    """
+    facts = [json.loads(path.read_text("utf-8")) for path in sorted(DATA.glob("*.json"))]
+    calls = [one["command"].split() for one in facts if f".{part}." in one["function"]]
+    return list(dict.fromkeys(call[4] for call in calls if call[3] == command))
+
+
+def data_folder(folder: Path | None = None) -> Path:
+    """The folder of the stored results; ValueError if it does not exist."""
+    name = str(DATA if folder is None else folder)
+    if not name or not Path(name).is_dir():  # Path("") would be the folder one stands in
+        raise ValueError(f"folder = {name!r}: must be an existing folder")
+    return Path(name)
+
+
+def output_folder(folder: Path | None = None, *, instead: str = "") -> Path:
+    """The folder to write results to.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default the checkout's ``grokbook/data``.
+    instead : str
+        What is written, if it must not take the place of the book's results.  Results of shifted
+        seeds never may.
+
+    Raises
+    ------
+    ValueError
+        If it does not exist, cannot be written to, or must not be.
+    """
+    folder = data_folder(folder)
+    if randomness.shift():
+        instead = f"{randomness.VARIABLE}={randomness.shift()}"
+    if DATA.is_dir() and folder.samefile(DATA):
+        if source.checkout() is None:
+            raise ValueError("an installed grokbook is not written to: give a folder with --out")
+        if instead:
+            raise ValueError(
+                f"{instead}: must not replace the book's results: give a folder with --out"
+            )
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f"folder = {str(folder)!r}: must be one to write to ({error.strerror})"
+        ) from error
+    return folder

@@ -19,31 +19,26 @@ from pathlib import Path
 
 import numpy as np
 
-from grokbook import machine, parts, source, store
+from grokbook import machine, parts, results, source
 
 _COMPUTE = "import sys; from grokbook import recheck; sys.exit(recheck.write_part(*sys.argv[1:]))"
 _OTHER_SOURCE = 3
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
-def find(name: str) -> store.StoredRun:
+def find(name: str) -> results.StoredRun:
     """The declaration of a stored result, run or sweep; ValueError if there is none."""
-    facts = store.DATA / f"{name}.json"
+    facts = parts.DATA / f"{name}.json"
     command = json.loads(facts.read_text("utf-8"))["command"] if facts.is_file() else ""
     if not command.startswith("python -m grokbook sweep "):
-        return store.find(name)
-    from grokbook import sweep_store  # needs xarray
-
+        return results.find(name)
     kind, _, size = name.rpartition("-")
-    found, lacking = parts.declared("sweeps", kind)
-    if kind not in found:
-        raise ValueError(parts.unknown("sweep", kind, found, lacking))
-    return sweep_store.declared(found[kind], size)
+    return parts.find("sweeps", kind).stored(size)
 
 
 def names() -> list[str]:
     """The stored results of the book."""
-    return [path.stem for path in sorted(store.DATA.glob("*.npz"))]
+    return [path.stem for path in sorted(parts.DATA.glob("*.npz"))]
 
 
 def changed() -> list[str]:
@@ -61,11 +56,11 @@ def check(name: str) -> str:
         or arrays differ: the line names them.
     """
     run, facts = find(name), _facts(name)
-    path, marks = store.DATA / f"{name}.json", _marks(run)
+    path, marks = parts.DATA / f"{name}.json", _marks(run)
     if marks.items() <= facts.items():
         return f"{name}: made with the present source"
     if marks["source"] == facts["source"]:
-        store.write_facts(path, facts | marks)
+        results.write_facts(path, facts | marks)
         return f"{name}: made with the same source in another place; mark renewed"
     with tempfile.TemporaryDirectory() as scratch:
         old, new = (Path(scratch) / f"{which}.npz" for which in ("old", "new"))
@@ -74,7 +69,7 @@ def check(name: str) -> str:
         differ, n_arrays = _differences(old, new)
     if differ:
         raise ValueError(f"{name}: not the same: {', '.join(differ)}; remake it: {run.command}")
-    store.write_facts(path, facts | marks)
+    results.write_facts(path, facts | marks)
     return f"{name}: {n_arrays} arrays of a part are equal bit for bit; mark renewed"
 
 
@@ -90,12 +85,12 @@ def write_part(name: str, path: str, mark: str = "") -> int:
     return 0
 
 
-def _marks(run: store.StoredRun) -> dict[str, str]:
+def _marks(run: results.StoredRun) -> dict[str, str]:
     return {"source": run.fingerprint, "function": run.qualified_name}
 
 
 def _facts(name: str) -> dict:
-    return json.loads((store.DATA / f"{name}.json").read_text("utf-8"))
+    return json.loads((parts.DATA / f"{name}.json").read_text("utf-8"))
 
 
 def _compute_old(name: str, mark: str, path: Path) -> None:

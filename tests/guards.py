@@ -137,8 +137,8 @@ def stores_say_their_provenance(notebook):
         if "nbval-ignore-output" in cell.metadata.get("tags", [])
     ]
     return [
-        f"{name} = store.load(...) without print({name}.note) in a cell that nbval ignores"
-        for name in re.findall(r"^(\w+) = store\.load\(", code, re.MULTILINE)
+        f"{name} = {of}.load(...) without print({name}.note) in a cell that nbval ignores"
+        for name, of in re.findall(r"^(\w+) = (store|results)\.load\(", code, re.MULTILINE)
         if f"print({name}.note)" not in notes
     ]
 

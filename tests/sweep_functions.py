@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from grokbook.sweep_grid import Grid, Quantity, Sweep
+from grokbook.sweep.grid import Grid, Quantity, Sweep
 
 VALUES = Quantity("1", "a value")
 
@@ -54,6 +54,16 @@ def silent(seed, a, b, place):
     return {"largest": a, "never": 0}
 
 
+STEP = [0, 10, 100]
+
+
+def curve(seed, a, b, place):
+    """A loss at three steps beside a number; one run is too short."""
+    log(place, f"{a} {b} {seed}")
+    loss = a + np.random.default_rng(seed).random(2 if a == 5.0 else 3)
+    return {"largest": loss.max(), "never": loss}
+
+
 def wrong(seed, a, b, place):
     """Returns something else than declared."""
     return {"largest": "much"} if b == "left" else {"largest": "much", "never": 0}
@@ -82,7 +92,7 @@ def obey(place):
             os.kill(int(target) if target != "worker" else os.getpid(), int(number))
 
 
-def sweep(place, function=draw, *, n_seeds=4, n_a=6):
+def sweep(place, function=draw, *, n_seeds=4, n_a=6, **more):
     """A sweep over a, b and the place."""
     where = {"b": ["left", "right"], "place": [str(place)]}
     return Sweep(
@@ -95,4 +105,5 @@ def sweep(place, function=draw, *, n_seeds=4, n_a=6):
             "book": Grid({"a": [float(k) for k in range(1, n_a + 1)], **where}, n_seeds, 0.01),
         },
         about="for the tests",
+        **more,
     )

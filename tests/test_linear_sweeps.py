@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from grokbook import sweep
-from grokbook.linear import delay_maps, sweeps
+from grokbook.linear import delay_maps, experiments
 from grokbook.linear.setting import LinearSetting
-from grokbook.sweep_grid import Grid
+from grokbook.sweep.grid import Grid
 
-DECLARED = {one.name: one for one in sweeps.SWEEPS}
+DECLARED = {one.name: one for one in experiments.SWEEPS}
 
 
 def by_runs(name, n_seeds, **axes):
@@ -33,9 +33,9 @@ def by_theory(d_in, **axes):
 @pytest.mark.parametrize(
     ("name", "d_in", "cell", "tolerance"),
     [
-        ("linear-decay", sweeps.D_IN, {"aspect_ratio": 0.5, "weight_decay": 1e-3}, 0.08),
-        ("linear-decay", sweeps.D_IN, {"aspect_ratio": 0.8, "weight_decay": 1e-5}, 0.15),
-        ("linear-outputs", sweeps.D_IN_FOR_OUTPUTS, {"aspect_ratio": 0.5, "d_out": 4}, 0.15),
+        ("linear-decay", experiments.D_IN, {"aspect_ratio": 0.5, "weight_decay": 1e-3}, 0.08),
+        ("linear-decay", experiments.D_IN, {"aspect_ratio": 0.8, "weight_decay": 1e-5}, 0.15),
+        ("linear-outputs", experiments.D_IN_FOR_OUTPUTS, {"aspect_ratio": 0.5, "d_out": 4}, 0.15),
     ],
 )
 def test_a_cell_lies_on_the_theory(name, d_in, cell, tolerance):
@@ -46,7 +46,7 @@ def test_decay_forbids_generalisation_where_the_theory_says():
     allowed = {"aspect_ratio": 0.5, "weight_decay": 0.01}
     forbidden = {"aspect_ratio": 0.5, "weight_decay": 0.0178}
     for cell, comes in ((allowed, True), (forbidden, False)):
-        assert np.isfinite(by_theory(sweeps.D_IN, **cell)[1]) == comes
+        assert np.isfinite(by_theory(experiments.D_IN, **cell)[1]) == comes
         assert np.isfinite(by_runs("linear-decay", 3, **cell)[1]) == comes
 
 
@@ -54,7 +54,7 @@ def test_decay_forbids_generalisation_where_the_theory_says():
 def test_the_stored_map_lies_on_the_theory(name):
     kept = sweep.load(DECLARED[name]).sel(aspect_ratio=slice(None, 0.9))
     axes = {axis: kept[axis].values.astype(float) for axis in kept.dims if axis != "seed"}
-    d_in = sweeps.D_IN if "weight_decay" in axes else sweeps.D_IN_FOR_OUTPUTS
+    d_in = experiments.D_IN if "weight_decay" in axes else experiments.D_IN_FOR_OUTPUTS
     _, predicted = delay_maps.crossing_maps(LinearSetting(0.5, d_in=d_in), **axes)
     found = kept["generalisation_time"].median("seed").values
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(predicted))

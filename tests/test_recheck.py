@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from grokbook import recheck, source, store
+from grokbook import parts, recheck, results, source
 
 NAME = "xor-init-ratio"
 
@@ -19,11 +19,11 @@ def checkout(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__", "*.npz", "*.json", "*.sqlite*")
     shutil.copytree(source.ROOT, tmp_path / "grokbook", ignore=ignored)
     for kind in ("npz", "json"):
-        shutil.copy(store.DATA / f"{NAME}.{kind}", tmp_path / "grokbook" / "data")
+        shutil.copy(parts.DATA / f"{NAME}.{kind}", tmp_path / "grokbook" / "data")
     (tmp_path / "pyproject.toml").write_text("", "utf-8")
     facts = json.loads(record(tmp_path).read_text("utf-8"))
-    fingerprint = store.find(NAME).fingerprint
-    store.write_facts(record(tmp_path), facts | {"source": fingerprint})
+    fingerprint = results.find(NAME).fingerprint
+    results.write_facts(record(tmp_path), facts | {"source": fingerprint})
     git(tmp_path, "init", "-q")
     commit(tmp_path)
     return tmp_path
@@ -47,7 +47,7 @@ def commit(checkout):
 
 
 def edit(checkout, old, new):
-    path = checkout / "grokbook" / "xor" / "runs.py"
+    path = checkout / "grokbook" / "xor" / "experiments.py"
     text = path.read_text("utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), "utf-8")
@@ -63,16 +63,14 @@ def check(checkout, *names):
 
 def test_an_edit_that_changes_no_number_renews_the_mark_and_nothing_else(checkout):
     assert check(checkout, NAME) == (0, f"{NAME}: made with the present source\n", "")
-    edit(checkout, "step = [one for one in RECORDED if one <= end]", "step = _to(end)")
-    edit(
-        checkout,
-        "RUNS = (\n",
-        "def _to(end):\n    return [n for n in RECORDED if n <= end]\n\n\nRUNS = (\n",
-    )
+    old = "step = [one for one in RATIO_STEP if one <= LAST[init_ratio]]"
+    edit(checkout, old, "step = _to(LAST[init_ratio])")
+    added = "def _to(end):\n    return [n for n in RATIO_STEP if n <= end]\n\n\nRUNS = (\n"
+    edit(checkout, "RUNS = (\n", added)
     before = json.loads(record(checkout).read_text("utf-8"))
     code, said, error = check(checkout)  # without a name: all whose mark differs
     assert (code, error) == (0, "")
-    assert said == f"{NAME}: 6 arrays of a part are equal bit for bit; mark renewed\n"
+    assert said == f"{NAME}: 2 arrays of a part are equal bit for bit; mark renewed\n"
     after = json.loads(record(checkout).read_text("utf-8"))
     assert {key for key in before if before[key] != after[key]} == {"source"}
     assert git(checkout, "status", "--porcelain").count(".npz") == 0
@@ -80,33 +78,33 @@ def test_an_edit_that_changes_no_number_renews_the_mark_and_nothing_else(checkou
 
 
 def test_code_that_only_moved_is_not_computed(checkout):
-    runs = checkout / "grokbook" / "xor" / "runs.py"
-    text = runs.read_text("utf-8")
-    declared = text.index("RUNS = (")
-    head = text[: text.index("SMALL_STEP")]
-    (runs.parent / "moved.py").write_text(text[:declared], "utf-8")
-    moved = "from grokbook.xor.moved import RECORDED, full_vectors, init_ratios, small_step\n\n\n"
-    runs.write_text(head + moved + text[declared:], "utf-8")
+    experiments = checkout / "grokbook" / "xor" / "experiments.py"
+    text = experiments.read_text("utf-8")
+    declared = text.index("ACCURACIES = {")
+    (experiments.parent / "moved.py").write_text(text[:declared], "utf-8")
+    names = "HISTOGRAM_STEP, FULL_STEP, LAST, NOISE, N_NEURONS, RATIO_STEP, RECORDED, SIGNAL"
+    names += ", accuracies, full_vectors, init_scale, small_step"
+    head = text[: text.index("# Ten a decade")] + f"from grokbook.xor.moved import {names}\n\n\n"
+    experiments.write_text(head + text[declared:], "utf-8")
     code, said, error = check(checkout)
     assert (code, error) == (0, "")
     assert said == f"{NAME}: made with the same source in another place; mark renewed\n"
     facts = json.loads(record(checkout).read_text("utf-8"))
-    assert facts["function"] == "grokbook.xor.moved.init_ratios"
+    assert facts["function"] == "grokbook.xor.moved.init_scale"
 
 
 def test_another_number_keeps_the_mark_and_is_named(checkout):
-    edit(checkout, "init_std=1e-12 * ratio", "init_std=1e-12 * ratio * (1 + (ratio == 3))")
+    edit(checkout, "init_std=1e-12 * init_ratio", "init_std=1e-12 * init_ratio**1.5")
     before = record(checkout).read_bytes()
     code, said, error = check(checkout, NAME)
     assert (code, said) == (1, "")
     assert error.startswith(f"error: {NAME}: not the same: t")
-    assert "accuracy_3; remake it: python -m grokbook run xor-init-ratio" in error
-    assert "_0.1" not in error
+    assert "accuracy; remake it: python -m grokbook run xor-init-ratio" in error
     assert record(checkout).read_bytes() == before
 
 
 def test_an_edit_that_cannot_be_computed_is_said_in_one_line(checkout):
-    edit(checkout, "    found = {}\n", "    found = {}[1]\n")
+    edit(checkout, "    after = np.full(", "    after = {}[1] or np.full(")
     code, said, error = check(checkout, NAME)
     assert (code, said, error) == (
         1,
@@ -117,14 +115,14 @@ def test_an_edit_that_cannot_be_computed_is_said_in_one_line(checkout):
 
 def test_a_mark_that_fits_no_commit_is_refused(checkout):
     facts = json.loads(record(checkout).read_text("utf-8"))
-    store.write_facts(record(checkout), facts | {"source": "0" * 64})
+    results.write_facts(record(checkout), facts | {"source": "0" * 64})
     code, _, error = check(checkout, NAME)
     assert (code, error.count("\n")) == (1, 1)
     assert "no commit here fits its mark" in error
 
 
 def test_an_edit_may_be_committed_before_it_is_checked(checkout):
-    edit(checkout, "    found = {}\n", "    found = dict()\n")
+    edit(checkout, "len(RATIO_STEP) - len(step)", "-len(step) + len(RATIO_STEP)")
     commit(checkout)
     code, said, error = check(checkout, NAME)
     assert (code, error) == (0, "")
@@ -144,13 +142,13 @@ def test_wrong_calls_are_refused_in_one_line(checkout):
 
 @pytest.mark.parametrize("name", recheck.names())
 def test_every_stored_result_is_made_with_the_present_source(name):
-    facts = json.loads((store.DATA / f"{name}.json").read_text("utf-8"))
+    facts = json.loads((parts.DATA / f"{name}.json").read_text("utf-8"))
     assert facts.items() >= recheck._marks(recheck.find(name)).items(), "run --check"
 
 
 def test_every_part_is_less_than_its_result():
     for name in recheck.names():
         run = recheck.find(name)
-        if type(run) is store.StoredRun:  # of a sweep it is two runs
+        if type(run) is results.StoredRun:  # of a sweep it is two runs
             assert run.quick, name
             assert run.quick.items() != run.parameters.items(), name

@@ -240,7 +240,7 @@ def test_an_edited_theory_constant_turns_the_theory_tests_red(tmp_path):
 
 
 def test_a_store_without_its_provenance_is_seen():
-    code = nbformat.v4.new_code_cell('kept = store.load("a-run")')
+    code = nbformat.v4.new_code_cell('kept = results.load("a-run")')
     notebook = nbformat.v4.new_notebook(cells=[code])
     assert guards.stores_say_their_provenance(notebook) != []
     shown = nbformat.v4.new_code_cell("print(kept.note)")

@@ -15,19 +15,12 @@ import pytest
 
 import sweep_functions as functions
 from grokbook import __main__ as commands
-from grokbook import (
-    parts,
-    randomness,
-    source,
-    store,
-    sweep,
-    sweep_command,
-    sweep_grid,
-    sweep_store,
-)
-from grokbook.sweep_grid import Grid
+from grokbook import parts, randomness, source, sweep
+from grokbook.sweep import command as sweep_command
+from grokbook.sweep import engine, grid
+from grokbook.sweep.grid import Grid
 
-DECLARED = sweep.catalogue()
+DECLARED = parts.declared("sweeps")[0]
 
 
 @pytest.fixture
@@ -42,7 +35,7 @@ def finished(declared, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     folder.mkdir()
     sweep.run(declared, "small", folder)
-    monkeypatch.setattr(sweep, "catalogue", lambda: {declared.name: declared})
+    monkeypatch.setattr(parts, "declared", lambda *_: ({declared.name: declared}, {}))
     return folder
 
 
@@ -52,17 +45,17 @@ def finished(declared, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", sorted(DECLARED))
 def test_a_declared_sweep_runs_one_of_its_cells(name):
     one = DECLARED[name]
-    grid = one.grid("small")
-    corner = Grid({axis: values[:1] for axis, values in grid.axes.items()}, 1, 1.0)
+    axes = one.grid("small").axes
+    corner = Grid({axis: values[:1] for axis, values in axes.items()}, 1, 1.0)
     found = sweep.run(replace(one, grids={"small": corner}), "small")
     assert set(found.data_vars) == set(one.outputs)
     assert all(one.grid(size).n_runs < 10**6 for size in one.grids)
-    assert set(one.grids) == set(sweep_grid.SIZES)
+    assert set(one.grids) == set(grid.SIZES)
 
 
 def test_all_books_together_take_an_hour_on_two_cores_at_most():
     books = [one.grid("book") for one in DECLARED.values()]
-    assert sum(grid.n_runs * grid.cpu_seconds for grid in books) <= 2 * 3600
+    assert sum(one.n_runs * one.cpu_seconds for one in books) <= 2 * 3600
 
 
 def test_small_grids_must_be_part_of_book_grids(declared):
@@ -76,19 +69,20 @@ def test_small_grids_must_be_part_of_book_grids(declared):
 
 
 @pytest.mark.parametrize(
-    ("axes", "n_seeds", "line"),
+    ("axes", "seeds", "line"),
     [
-        ({}, 1, r"axes = \{\}: must hold at least one parameter"),
         ({"a": []}, 1, r"a = \[\]: must hold at least one value"),
         ({"a": [1, 1.0]}, 1, "a = .*: must not hold a value twice"),
         ({"a": [np.nan]}, 1, "a holds nan: must be finite numbers or words"),
         ({"a": [None]}, 1, "a holds None: must be finite numbers or words"),
-        ({"a": [1]}, 0, "n_seeds = 0: must be a whole number >= 1"),
+        ({"a": [1]}, 0, "seeds = 0: must be a whole number >= 1"),
+        ({"a": [1]}, [], r"seeds = \[\]: must be different whole numbers from 0 to 1000002"),
+        ({}, [3, 3], r"seeds = \[3, 3\]: must be different whole numbers from 0 to 1000002"),
     ],
 )
-def test_a_bad_grid_is_refused(axes, n_seeds, line):
+def test_a_bad_grid_is_refused(axes, seeds, line):
     with pytest.raises(ValueError, match=line):
-        Grid(axes, n_seeds, 1.0)
+        Grid(axes, seeds, 1.0)
 
 
 def test_a_bad_declaration_is_refused(declared):
@@ -105,22 +99,24 @@ def test_a_bad_declaration_is_refused(declared):
         replace(declared, grids={})
     with pytest.raises(ValueError, match=r"function = .*: must be a function at the top"):
         replace(declared, function=lambda seed, a, b, place: {})
+    with pytest.raises(ValueError, match=r"labels = \[\]: must hold \['step'\] too"):
+        replace(declared, dims={"never": ("step",)})
     with pytest.raises(ValueError, match="size = 'paper': must be one of 'small', 'book'"):
         declared.grid("paper")
 
 
 def test_seeds_follow_from_parameters_and_number_alone():
     cell = {"a": 1, "b": 0.1, "c": "word"}
-    seeds = {sweep_grid.run_seed(cell, number) for number in range(100)}
+    seeds = {sweep.run_seed(cell, number) for number in range(100)}
     assert len(seeds) == 100
     assert min(seeds) >= 0
     same = {"c": "word", "b": np.float64(0.1), "a": 1.0}
-    assert sweep_grid.run_seed(same, 3) == sweep_grid.run_seed(cell, 3)
-    assert sweep_grid.run_seed({"a": 0.0}, 0) == sweep_grid.run_seed({"a": -0.0}, 0)
+    assert sweep.run_seed(same, 3) == sweep.run_seed(cell, 3)
+    assert sweep.run_seed({"a": 0.0}, 0) == sweep.run_seed({"a": -0.0}, 0)
     for other in ({**cell, "a": 2}, {**cell, "b": np.nextafter(0.1, 1)}, {"a": 1, "b": 0.1}):
-        assert sweep_grid.run_seed(other, 3) != sweep_grid.run_seed(cell, 3)
+        assert sweep.run_seed(other, 3) != sweep.run_seed(cell, 3)
     # The stores of the book hang on it.
-    assert sweep_grid.run_seed({"a": 0.5}, 7) == 14545838445120613195
+    assert sweep.run_seed({"a": 0.5}, 7) == 14545838445120613195
 
 
 # What a function depends on
@@ -288,11 +284,11 @@ def test_a_larger_grid_takes_over_what_is_there(declared, finished, tmp_path):
 
 def test_what_is_stored_in_the_book_is_declared_and_small():
     wanted = {f"{name}-{size}" for name, one in DECLARED.items() for size in one.grids}
-    folder = store.DATA
+    folder = parts.DATA
     for name in wanted:
         path = folder / f"{name}.npz"
         if path.is_file():
-            sweep_store.load(DECLARED[name.rpartition("-")[0]], name.rpartition("-")[2])
+            sweep.load(DECLARED[name.rpartition("-")[0]], name.rpartition("-")[2])
             assert path.stat().st_size < 2_000_000
 
 
@@ -332,7 +328,7 @@ def test_the_command_says_the_estimate_first(declared, finished, capsys):
 
 def test_the_command_reports_failed_runs(declared, finished, capsys, monkeypatch, tmp_path):
     bad = replace(declared, function=functions.wrong)
-    monkeypatch.setattr(sweep, "catalogue", lambda: {"a-sweep": bad})
+    monkeypatch.setattr(parts, "declared", lambda *_: ({"a-sweep": bad}, {}))
     code, _, err = run(capsys, "a-sweep", "--size", "small", "--jobs", 1, "--out", tmp_path)
     assert code == 1
     assert err.startswith('4 x, first at a=1.0, b="left"')
@@ -343,7 +339,7 @@ def test_the_command_reports_failed_runs(declared, finished, capsys, monkeypatch
 
 
 def test_the_command_refuses_in_one_line(declared, finished, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(sweep, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(engine, "CONNECT_SECONDS", 1)
     nobody = "tcp://127.0.0.1:9"
     for arguments, line in {
         ("b-sweep",): "no sweep 'b-sweep'; there are: a-sweep",
@@ -408,7 +404,7 @@ def test_shifted_seeds_stay_apart(declared, finished, monkeypatch, capsys):
     monkeypatch.setenv(randomness.VARIABLE, "1")
     with pytest.raises(ValueError, match="made with seed_shift = 0, now 1: remove it or give"):
         sweep.run(declared, "small", finished)
-    monkeypatch.setattr(store, "DATA", finished)
+    monkeypatch.setattr(parts, "DATA", finished)
     code, _, err = run(capsys, "a-sweep")
     assert (code, err.count("\n")) == (2, 1)
     assert "GROKBOOK_SEED_SHIFT=1: must not replace the book's results" in err

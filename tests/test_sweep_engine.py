@@ -1,6 +1,7 @@
 """Sweeps on every backend: the same results, and nothing lost, doubled or silently wrong."""
 
 import contextlib
+import importlib
 import os
 import resource
 import signal
@@ -8,17 +9,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 import xarray as xr
 from threadpoolctl import threadpool_info
 
 import sweep_functions as functions
-from grokbook import sweep, sweep_database, sweep_worker
-from grokbook.sweep_grid import Grid
+from grokbook import __main__ as commands
+from grokbook import parts, results, sweep
+from grokbook.sweep import database, engine, worker
+from grokbook.sweep.grid import Grid
 
 TESTS = Path(__file__).resolve().parent
 PATH = os.pathsep.join([str(TESTS), str(TESTS.parent)])
@@ -28,10 +31,10 @@ PATIENCE = 600
 # The command, in a process of its own, with the tests' sweep in the catalogue.
 COMMAND = """
 import os, sys
-from grokbook import __main__, sweep
+from grokbook import __main__, parts
 import sweep_functions
 place = sys.argv[1]
-sweep.catalogue = lambda: {"a-sweep": sweep_functions.sweep(place)}
+parts.declared = lambda *_: ({"a-sweep": sweep_functions.sweep(place)}, {})
 order = os.path.join(place, "order")
 if os.path.exists(order):
     text = open(order).read().replace("CALLER", str(os.getpid()))
@@ -149,16 +152,62 @@ def test_a_run_depends_on_its_cell_and_seed_alone(place, expected):
     np.testing.assert_array_equal(small.largest, expected.largest.sel(a=[1.0, 3.0], seed=[0, 1]))
 
 
+def test_outputs_may_have_a_step_axis(place, tmp_path):
+    steps = {"dims": {"never": ("step",)}, "labels": {"step": functions.STEP}}
+    declared = functions.sweep(place, functions.curve, n_a=4, dtypes={"never": "float32"}, **steps)
+    found = sweep.run(declared, "book", tmp_path)
+    assert found.never.dims == ("a", "b", "place", "seed", "step")
+    assert found.never.dtype == np.float32
+    one = {"a": 2.0, "b": "left", "place": str(place)}
+    alone = functions.curve(sweep.run_seed(one, 3), **one)
+    np.testing.assert_array_equal(found.sel(one).sel(seed=3).never, alone["never"].astype("f4"))
+    assert found.sel(one).sel(seed=3).largest == alone["largest"]
+    with sweep.processes(2) as workers:
+        same(sweep.run(declared, "book", workers=workers), found)
+    before = len(functions.calls(place))
+    same(sweep.run(declared, "small", tmp_path), found.sel(a=[1.0, 3.0], seed=[0, 1]))
+    assert len(functions.calls(place)) == before
+    with pytest.raises(ValueError, match=r"made with outputs = \['largest', \['never', 3\]\], now"):
+        sweep.run(functions.sweep(place, functions.curve), "book", tmp_path)
+    with pytest.raises(sweep.FailedRuns, match=r"never = array.*: must be numbers of shape \(3,\)"):
+        sweep.run(functions.sweep(place, functions.curve, **steps), "book")
+
+
+def test_a_run_has_plain_seeds_and_takes_others(place, tmp_path, capsys, monkeypatch):
+    grid = Grid({"a": [1.0], "b": ["left"], "place": [str(place)]}, [0, 1], 0.01)
+    declared = replace(functions.sweep(place), grids={"book": grid})
+    monkeypatch.setattr(parts, "declared", lambda *_: ({"a-sweep": declared}, {}))
+    call = ["run", "a-sweep", "--out", str(tmp_path)]
+    assert commands.main(call) == 0
+    found = results.load("a-sweep", tmp_path)
+    assert found["largest"].shape == (1, 1, 1, 2)
+    assert found["seed"].tolist() == [0, 1]
+    one = {"a": 1.0, "b": "left", "place": str(place)}
+    assert found.sel(one | {"seed": 1}).largest == functions.draw(1, **one)["largest"]
+    assert "remake with: python -m grokbook run a-sweep." in found.note
+    before = len(functions.calls(place))
+    assert commands.main([*call, "--seeds", "1,7"]) == 0
+    assert len(functions.calls(place)) == before + 1  # that of 1 is there
+    other = results.find("a-sweep").with_seeds([1, 7])
+    np.testing.assert_array_equal(
+        results.load("a-sweep", tmp_path, run=other).sel(seed=1).largest,
+        found.sel(seed=1).largest,
+    )
+    assert other.command == "python -m grokbook run a-sweep --seeds 1,7 --out DIR"
+    with pytest.raises(ValueError, match=r"store 'a-sweep': parameters = .*7.*: must be "):
+        results.load("a-sweep", tmp_path)
+
+
 def test_two_processes_give_the_same_as_one(place, expected, tmp_path):
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        same(sweep.run(functions.sweep(place), "book", tmp_path), expected)
+    with sweep.processes(2) as workers:
+        same(sweep.run(functions.sweep(place), "book", tmp_path, workers=workers), expected)
     assert len(rows(tmp_path)) == N_RUNS
 
 
 def test_a_killed_worker_process_loses_nothing(place, expected, tmp_path):
     order(place, "worker", signal.SIGKILL)
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        same(sweep.run(functions.sweep(place), "book", tmp_path), expected)
+    with sweep.processes(2) as workers:
+        same(sweep.run(functions.sweep(place), "book", tmp_path, workers=workers), expected)
     assert not (place / "order").exists()
     assert len(rows(tmp_path)) == N_RUNS
 
@@ -166,35 +215,46 @@ def test_a_killed_worker_process_loses_nothing(place, expected, tmp_path):
 def test_a_run_that_kills_every_worker_ends_the_sweep_with_one_line(place, tmp_path):
     declared = functions.sweep(place, functions.deadly, n_a=3)
     with (
-        joblib.parallel_config(backend="loky", n_jobs=2),
+        sweep.processes(2) as workers,
         pytest.raises(RuntimeError, match="workers died 3 times without finishing a run"),
     ):
-        sweep.run(declared, "book", tmp_path)
+        sweep.run(declared, "book", tmp_path, workers=workers)
     assert sweep.progress(declared, "book", tmp_path).failed == 0
 
 
 def test_a_run_that_never_comes_back_ends_the_sweep_with_one_line(place, tmp_path, monkeypatch):
     declared = functions.sweep(place, functions.silent, n_a=3)
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        sweep.run(declared, "small", tmp_path)  # wakes the workers, so that silence is silence
-        monkeypatch.setattr(sweep, "SILENCE_SECONDS", 8)
+    with sweep.processes(2) as workers:
+        # Wakes the workers, so that silence is silence.
+        sweep.run(declared, "small", tmp_path, workers=workers)
+        monkeypatch.setattr(engine, "SILENCE_SECONDS", 8)
         with pytest.raises(RuntimeError, match="no run has finished for 8 s"):
-            sweep.run(declared, "book", tmp_path)
+            sweep.run(declared, "book", tmp_path, workers=workers)
     assert sweep.progress(declared, "book", tmp_path).done >= 8
 
 
 def test_a_cluster_gives_the_same_also_when_a_worker_is_killed(place, expected, tmp_path):
-    with dask_cluster(tmp_path, 3) as (address, _), sweep.cluster(address) as cores:
-        assert cores == 3
-        same(sweep.run(functions.sweep(place), "book"), expected)
+    declared = functions.sweep(place)
+    with dask_cluster(tmp_path, 3) as (address, _), sweep.cluster(address) as workers:
+        assert workers.n == 3
+        same(sweep.run(declared, "book", workers=workers), expected)
         order(place, "worker", signal.SIGKILL)
-        same(sweep.run(functions.sweep(place), "book", tmp_path), expected)
+        same(sweep.run(declared, "book", tmp_path, workers=workers), expected)
         assert not (place / "order").exists()
         assert len(rows(tmp_path)) == N_RUNS
+
+
+def test_workers_with_other_versions_or_without_the_sweep_are_refused(place, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def f(seed, a, b, place):\n    return {}\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    unknown = functions.sweep(place, importlib.import_module("only_here").f)
+    job = worker.job(functions.sweep(place))._replace(identity={"numpy": "1.0"})
+    with dask_cluster(tmp_path, 1) as (address, _), sweep.cluster(address) as workers:
+        with pytest.raises(ValueError, match="a worker cannot import the sweep: No module named"):
+            sweep.run(unknown, "small", workers=workers)
+        monkeypatch.setattr(worker, "job", lambda _: job)
         with pytest.raises(ValueError, match=r"a worker's numpy = .*: must be the caller's"):
-            sweep._require_cluster(
-                sweep._job(functions.sweep(place))._replace(identity={"numpy": "1.0"})
-            )
+            sweep.run(functions.sweep(place), "small", workers=workers)
 
 
 def test_a_killed_scheduler_loses_nothing(place, expected, tmp_path):
@@ -262,7 +322,7 @@ def test_a_full_disk_is_called_so(place, tmp_path, monkeypatch):
         connection.execute("PRAGMA max_page_count = 6")
         return connection
 
-    monkeypatch.setattr(sweep_database.sqlite3, "connect", small)
+    monkeypatch.setattr(database.sqlite3, "connect", small)
     with pytest.raises(OSError, match="cannot be written: database or disk is full"):
         sweep.run(functions.sweep(place, n_a=30), "book", tmp_path)
     monkeypatch.undo()
@@ -273,8 +333,8 @@ def test_a_full_disk_is_called_so(place, tmp_path, monkeypatch):
 
 def test_two_sweeps_on_one_store_are_refused(place, tmp_path):
     declared = functions.sweep(place)
-    job = sweep._job(declared)
-    with sweep_database.Database(tmp_path, declared.name, job.outputs, job.identity):
+    job = worker.job(declared)
+    with database.Database(tmp_path, declared.name, job):
         code, _, err = command(place, "sweep", "a-sweep", "--jobs", 1, "--out", tmp_path)
         assert (code, err) == (2, "error: a-sweep.sqlite: another sweep is writing to it\n")
         with pytest.raises(ValueError, match="another sweep is writing"):
@@ -290,8 +350,8 @@ def test_one_thread_while_it_runs_and_what_there_was_afterwards(place):
     before = now()
     assert np.all(sweep.run(functions.sweep(place, functions.threads), "small").largest == 1)
     assert now() == before
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        found = sweep.run(functions.sweep(place, functions.threads), "small")
+    with sweep.processes(2) as workers:
+        found = sweep.run(functions.sweep(place, functions.threads), "small", workers=workers)
     assert np.all(found.largest == 1)
 
 
@@ -322,27 +382,25 @@ def test_a_wrong_return_value_is_a_failure(place):
 
 
 def test_a_traceback_names_no_folder_outside_the_package():
-    from grokbook import store
-
     try:
-        store.data_folder("/home/someone/there")
+        parts.data_folder("/home/someone/there")
     except ValueError as error:
         error.add_note("see /home/someone/there/file.txt, or 1/2")
-        text = sweep_worker.describe(error)
-    assert "grokbook/store.py:" in text
+        text = worker.describe(error)
+    assert "grokbook/parts.py:" in text
     assert "in data_folder: raise ValueError" in text
     assert "home" not in text
     assert "see file.txt, or 1/2" in text
 
 
 def test_a_delivery_that_comes_twice_changes_nothing(place, tmp_path):
-    job, grid = sweep._job(functions.sweep(place)), Grid({"a": [1.0]}, 1, 1.0)
-    good = sweep_worker.Outcome(0, 0, (1.0, 2.0), None, 0.1)
-    bad = sweep_worker.Outcome(0, 0, None, "ValueError: no", 0.1)
-    other = sweep_worker.Outcome(0, 0, (3.0, 4.0), None, 0.1)
-    with sweep_database.Database(tmp_path, "a-sweep", job.outputs, job.identity) as database:
+    job, grid = worker.job(functions.sweep(place)), Grid({"a": [1.0]}, 1, 1.0)
+    good = worker.Outcome(0, 0, (1.0, 2.0), None, 0.1)
+    bad = worker.Outcome(0, 0, None, "ValueError: no", 0.1)
+    other = worker.Outcome(0, 0, (3.0, 4.0), None, 0.1)
+    with database.Database(tmp_path, "a-sweep", job) as kept:
         for outcome in (bad, good, good, bad, other):
-            database.add({"a": 1.0}, outcome)
-        assert database.results(grid).tolist() == [[[1.0, 2.0]]]
-        assert database.failures(grid) == []
+            kept.add({"a": 1.0}, outcome)
+        assert kept.results(grid).tolist() == [[[1.0, 2.0]]]
+        assert kept.failures(grid) == []
     assert len(rows(tmp_path)) == 1

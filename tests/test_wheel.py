@@ -91,9 +91,9 @@ KEPT = ("toml", "npz", "json")
 
 def test_a_claim_is_checked_and_a_stored_run_loads(wheel, tmp_path):
     code = ALONE + (
-        "from grokbook import claims, store, machine; import grokbook\n"
+        "from grokbook import claims, results, machine; import grokbook\n"
         f"assert grokbook.__file__.startswith({str(wheel)!r})\n"
-        "one = store.load('xor-full-vectors'); print(one['step'].tolist(), one.note)\n"
+        "one = results.load('xor-full-vectors'); print(one['step'].tolist(), one.note)\n"
         "assert machine.commit() == 'unknown'\n"
         "bound = lambda t: {'holds': True, 'at_most': t.bound}.get(t.comparison)\n"
         "row = next(one for one in claims.ledgers().values() if one.tests and all(map(bound,"
@@ -112,7 +112,7 @@ def test_the_commands_without_torch_and_without_a_checkout(wheel, tmp_path):
         ("run", "modular-decay"): f"no stored run 'modular-decay'; there are: xor-{{}}; {NEEDS}",
         ("run", "xor-init-ratio"): "an installed grokbook is not written to: give a folder",
         ("run", "xor-init-ratio", "--out", "none"): "folder = 'none': must be an existing folder",
-        ("sweep",): "install the extra: pip install 'grokbook[sweep]'",
+        ("sweep", "xor-signal", "--jobs", "2", "--out", "."): "install the extra: pip install",
     }
     returncode, out, err = use(wheel, tmp_path, COMMANDS, json.dumps([["run"], *refused]))
     assert (returncode, err) == (0, "")
@@ -129,10 +129,11 @@ def test_the_commands_without_torch_and_without_a_checkout(wheel, tmp_path):
 
 def test_a_numpy_run_is_made_without_torch(wheel, tmp_path):
     short = (
-        "from grokbook.xor import runs; import dataclasses\n"
-        "less = {'ratios': [0.1], 'last': [10]}\n"
-        "runs.RUNS = tuple(dataclasses.replace(one, parameters={**one.parameters, **less})\n"
-        "    for one in runs.RUNS if one.name == 'xor-init-ratio')\n"
+        "from grokbook.xor import experiments; import dataclasses\n"
+        "from grokbook.sweep import Grid\n"
+        "less = {'book': Grid({'init_ratio': [0.001]}, [0], 1.0)}\n"
+        "experiments.RUNS = tuple(dataclasses.replace(one, grids=less)\n"
+        "    for one in experiments.RUNS if one.name == 'xor-init-ratio')\n"
     )
     code = COMMAND.replace("from grokbook import __main__", short + "from grokbook import __main__")
     arguments = ("run", "xor-init-ratio", "--seeds", "7", "--out", tmp_path)
@@ -140,5 +141,7 @@ def test_a_numpy_run_is_made_without_torch(wheel, tmp_path):
     assert (returncode, err) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "xor-init-ratio.json",
+        "xor-init-ratio.lock",
         "xor-init-ratio.npz",
+        "xor-init-ratio.sqlite",
     ]

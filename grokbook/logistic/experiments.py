@@ -10,7 +10,7 @@ import numpy as np
 
 from grokbook.logistic import simulate
 from grokbook.logistic.setting import LogisticSetting
-from grokbook.sweep_grid import Grid, Quantity, Sweep
+from grokbook.sweep.grid import Grid, Quantity, Sweep
 
 N_TRAIN = 400
 LAST_STEP = 1e10

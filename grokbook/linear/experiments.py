@@ -10,7 +10,7 @@ import numpy as np
 
 from grokbook.linear import reduced
 from grokbook.linear.setting import LinearSetting
-from grokbook.sweep_grid import Grid, Quantity, Sweep
+from grokbook.sweep.grid import Grid, Quantity, Sweep
 
 D_IN = 1000
 # Where there are many outputs: each costs as much as one run with one, and d_out << d_in.

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import joblib
-
-from grokbook import parts, store, sweep
-from grokbook.sweep_grid import Grid, Sweep
+from grokbook import parts, sweep
+from grokbook.sweep.grid import Grid, Sweep
 
 INTERRUPTED = 130
 
 
 def list_sweeps() -> int:
     """Print name, sizes and estimated cost of every sweep."""
-    for one in sweep.catalogue().values():
+    found, lacking = parts.declared("sweeps")
+    for one in found.values():
         print(f"{one.name}: {one.about}")
         for size, grid in one.grids.items():
             print(f"  {size:<6} {_extent(grid)}, about {duration(_cost(grid))} of CPU time")
-    for part, package in _lacking().items():
-        for name in sorted({one["command"].split()[4] for one in _recorded(part)}):
+    for part, package in lacking.items():
+        for name in parts.recorded(part, "sweep"):
             print(f"{name}: needs {package}")
         print(parts.needs(part, package), file=sys.stderr)
     return 0
@@ -32,8 +30,9 @@ def list_sweeps() -> int:
 def show_status(name: str | None, out: str | None) -> int:
     """Print what is there of one sweep, or of all."""
     try:
-        folder = store.data_folder(out)
-        for one in [_named(name)] if name else sweep.catalogue().values():
+        folder = parts.data_folder(out)
+        every = {name: parts.find("sweeps", name)} if name else parts.declared("sweeps")[0]
+        for one in every.values():
             for size in one.grids:
                 print(f"{one.name:<24} {size:<6} {_status(one, size, folder)}")
     except ValueError as error:
@@ -44,16 +43,18 @@ def show_status(name: str | None, out: str | None) -> int:
 def run_sweep(name: str, size: str, jobs: int | None, scheduler: str | None, out) -> int:
     """Run or resume one sweep; returns the exit code."""
     try:
-        declared = _named(name)
-        grid, folder = declared.grid(size), store.output_folder(out)
-        with _backend(jobs, scheduler) as workers:
+        declared = parts.find("sweeps", name)
+        grid, folder = declared.grid(size), parts.output_folder(out)
+        with _workers(jobs, scheduler) as workers:
             missing = grid.n_runs - sweep.progress(declared, size, folder).done
-            _announce(f"{name}, {size}", grid, missing, workers)
-            sweep.run(declared, size, folder)
+            _announce(f"{name}, {size}", grid, missing, workers.n)
+            sweep.make(declared.stored(size), folder, workers=workers)
     except sweep.FailedRuns as error:
         return _report(error)
     except ValueError as error:
         return _refuse(error)
+    except ImportError as error:
+        return _refuse(f"{error}; install the extra: pip install 'grokbook[sweep]'")
     except BrokenPipeError:  # nobody reads: the command's own end
         raise
     except KeyboardInterrupt:
@@ -78,33 +79,12 @@ def duration(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s"
 
 
-def _named(name) -> Sweep:
-    known = sweep.catalogue()
-    if name not in known:
-        raise ValueError(parts.unknown("sweep", name, known, _lacking()))
-    return known[name]
-
-
-def _lacking() -> dict[str, str]:
-    return parts.declared("sweeps")[1]
-
-
-def _recorded(part):
-    return store.recorded(part, "sweep").values()
-
-
-@contextmanager
-def _backend(jobs: int | None, scheduler: str | None) -> Iterator[int]:
-    """Tell joblib where to run; gives the number of workers."""
-    if scheduler:
-        # Its client would tell at length what the one line of an error says.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        with sweep.cluster(scheduler) as cores:
-            yield cores
-    else:
-        workers = jobs or joblib.cpu_count()
-        with joblib.parallel_config(backend="loky", n_jobs=workers):
-            yield workers
+def _workers(jobs: int | None, scheduler: str | None) -> AbstractContextManager[sweep.Workers]:
+    if not scheduler:
+        return sweep.processes(jobs)
+    # Its client would tell at length what the one line of an error says.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    return sweep.cluster(scheduler)
 
 
 def _announce(what: str, grid: Grid, missing: int, workers: int) -> None:
@@ -147,6 +127,6 @@ def _report(error: sweep.FailedRuns) -> int:
     return 1
 
 
-def _refuse(error: ValueError) -> int:
+def _refuse(error: ValueError | str) -> int:
     print(f"error: {error}", file=sys.stderr)
     return 2

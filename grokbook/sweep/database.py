@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from grokbook.sweep_grid import Cell, Grid, cell_key
-from grokbook.sweep_worker import Outcome
+from grokbook.sweep.grid import Cell, Grid, cell_key
+from grokbook.sweep.worker import Job, Outcome
 
 SCHEMA = 1
 _TABLES = """
@@ -64,9 +65,7 @@ class Database:
         Where the file lies or will lie; None keeps everything in memory.
     name : str
         Name of the sweep.
-    outputs : sequence of str
-        Names of the values of a run, in order.
-    identity : mapping
+    job : Job
         What must be the same for every run in the file.
     read_only : bool
         Look only: no lock, so that another process may be writing.
@@ -77,9 +76,9 @@ class Database:
         If the folder cannot be written, the file is damaged, in use, or another sweep's state.
     """
 
-    def __init__(self, folder, name, outputs: Sequence[str], identity: Mapping, *, read_only=False):
+    def __init__(self, folder: Path | None, name: str, job: Job, *, read_only: bool = False):
         self.path = path(folder, name) if folder else None
-        self._name, self._n_outputs = name, len(outputs)
+        self._n_values = sum(map(math.prod, job.shapes.values()))
         self._use = "read" if read_only else "written"
         self._lock = None
         if self.path and not read_only:
@@ -87,7 +86,8 @@ class Database:
         try:
             with self._damage():
                 self._open(read_only)
-                wanted = identity | {"schema": SCHEMA, "outputs": list(outputs)}
+                outputs = [(name, *shape) if shape else name for name, shape in job.shapes.items()]
+                wanted = {**job.identity, "schema": SCHEMA, "outputs": outputs}
                 self._claim(json.loads(json.dumps(wanted)), read_only)
         except BaseException:
             self.close()
@@ -183,54 +183,52 @@ class Database:
             self._connection.execute(_ADD, (*row, _checksum(row)))
 
     def results(self, grid: Grid) -> np.ndarray:
-        """Values of every run of a grid that is done; of the grid's shape, then n_outputs.
+        """Values of every run of a grid that is done; of the grid's shape, then n_values.
 
         ValueError if one is missing that was committed: then the file is damaged.
         """
-        out = np.empty((grid.n_runs // grid.n_seeds, grid.n_seeds, self._n_outputs))
-        missing = np.ones(out.shape[:2], bool)
-        for place, row in self._rows(grid):
-            if row["result"] is not None:
-                out[place, row["number"]] = json.loads(row["result"])
-                missing[place, row["number"]] = False
+        out = np.empty((grid.n_runs // grid.n_seeds, grid.n_seeds, self._n_values))
+        missing = ~self.done(grid)
         if missing.any():
             raise self._damaged(f"{missing.sum()} runs are gone")
-        return out.reshape(*grid.shape, self._n_outputs)
+        for *place, row in self._rows(grid):
+            out[tuple(place)] = json.loads(row["result"])
+        return out.reshape(*grid.shape, self._n_values)
 
     def done(self, grid: Grid) -> np.ndarray:
         """Whether each run of a grid has succeeded; (n_cells, n_seeds)."""
         out = np.zeros((grid.n_runs // grid.n_seeds, grid.n_seeds), bool)
-        for place, row in self._rows(grid):
-            out[place, row["number"]] = row["result"] is not None
+        for *place, row in self._rows(grid):
+            out[tuple(place)] = row["result"] is not None
         return out
 
     def failures(self, grid: Grid) -> list[tuple[str, int, str]]:
         """Cell, seed number and traceback of each run of a grid that failed."""
         return [
             (row["cell"], row["number"], row["failure"])
-            for _, row in self._rows(grid)
+            for *_, row in self._rows(grid)
             if row["result"] is None
         ]
 
     def spent(self, grid: Grid) -> tuple[float, float]:
         """CPU seconds of the runs of a grid, and wall seconds of the sessions they were made in."""
         cpu, wall = 0.0, {}
-        for _, row in self._rows(grid):
+        for *_, row in self._rows(grid):
             cpu += row["cpu_seconds"]
             wall[row["session"]] = max(wall.get(row["session"], 0.0), row["elapsed"])
         return cpu, sum(wall.values())
 
     def _rows(self, grid):
-        """Place of the cell and row of each run of the grid that is in the file, checked."""
-        query = "SELECT * FROM runs WHERE cell = ? AND number < ?"
+        """Places and row of each run of the grid that is in the file, checked."""
+        query = "SELECT * FROM runs WHERE cell = ?"
+        known = {number: k for k, number in enumerate(grid.numbers)}
         with self._damage():
             for place, cell in enumerate(grid.cells()):
-                for *row, checksum in self._connection.execute(
-                    query, (cell_key(cell), grid.n_seeds)
-                ):
+                for *row, checksum in self._connection.execute(query, (cell_key(cell),)):
                     if checksum != _checksum(row):
                         raise sqlite3.DatabaseError(f"checksum of {row[0]}, seed {row[1]}")
-                    yield place, dict(zip(_COLUMNS, row, strict=True))
+                    if row[1] in known:
+                        yield place, known[row[1]], dict(zip(_COLUMNS, row, strict=True))
 
 
 def _checksum(row) -> str:

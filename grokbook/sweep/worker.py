@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import importlib
-import math
-import platform
+import pickle
 import re
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from importlib.metadata import version
-from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
-from threadpoolctl import ThreadpoolController
+import numpy as np
 
-from grokbook import randomness, source, sweep_grid
-from grokbook.store import RECORDED_PACKAGES
+from grokbook import machine, randomness, source
+from grokbook.sweep.grid import Cell, Sweep
 
 # Two or more folders before a file's name.
 _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'\":]+)+[\\/](?=[^\\/\s'\":]+)")
 
 
 class Outcome(NamedTuple):
-    """What came of one run: values in the order of the outputs, or a failure; CPU seconds."""
+    """What came of one run: all values in the order of the outputs, or a failure; CPU seconds."""
 
-    cell: int
+    place: int
     number: int
     values: tuple[float, ...] | None
     failure: str | None
@@ -37,33 +34,33 @@ class Outcome(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What the runs of a sweep have in common; must stay small, it travels with every batch."""
+    """What the runs of a sweep have in common; must stay small, it travels with every run."""
 
     function: Callable
-    outputs: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
     packages: tuple[str, ...]
     identity: Mapping
 
 
-def identity(function: Callable, packages: tuple[str, ...]) -> dict:
-    """What must be the same wherever runs of one sweep are made: source, versions, seed shift."""
-    return {**_source_and_versions(function, packages), "seed_shift": randomness.shift()}
+def job(sweep: Sweep) -> Job:
+    """What a worker must know of a sweep."""
+    identity = _source_and_versions(sweep.function, sweep.packages)
+    identity = {**identity, "seed_shift": randomness.shift()}
+    return Job(sweep.function, sweep.shapes, sweep.packages, identity)
 
 
 @cache
 def _source_and_versions(function, packages):
-    names = (*RECORDED_PACKAGES, *packages)
     return {
         "function": f"{function.__module__}.{function.__qualname__}",
         "source": source.fingerprint(function),
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
+        **machine.versions(packages),
     }
 
 
 def require(job: Job) -> None:
     """Raise ValueError if this process has another source or other versions than the caller."""
-    here = identity(job.function, job.packages)
+    here = {**_source_and_versions(job.function, job.packages), "seed_shift": randomness.shift()}
     for key, wanted in job.identity.items():
         if here.get(key) != wanted:
             raise ValueError(
@@ -71,8 +68,13 @@ def require(job: Job) -> None:
             )
 
 
-def execute(job: Job, place: int, cell: sweep_grid.Cell, number: int) -> Outcome:
-    """Make one run.
+def unpack(task: bytes) -> Outcome:
+    """:func:`execute` of pickled arguments; ImportError if the sweep cannot be imported here."""
+    return execute(*pickle.loads(task))
+
+
+def execute(job: Job, place: int, cell: Cell, number: int, seed: int) -> Outcome:
+    """Make one run, on one thread: more change the last digits, and slow workers down.
 
     Parameters
     ----------
@@ -80,8 +82,8 @@ def execute(job: Job, place: int, cell: sweep_grid.Cell, number: int) -> Outcome
     place : int
         Which cell it is, for the caller.
     cell : dict
-    number : int
-        Seed number.
+    number, seed : int
+        Seed number and seed.
 
     Raises
     ------
@@ -89,28 +91,32 @@ def execute(job: Job, place: int, cell: sweep_grid.Cell, number: int) -> Outcome
         If this process is not like the caller's.  What the function raises is recorded instead.
     """
     require(job)
-    _limit_threads(job.packages)
-    start = time.thread_time()
     values = failure = None
-    try:
-        found = job.function(seed=sweep_grid.run_seed(cell, number), **cell)
-        values = _checked(found, job.outputs)
-    except Exception as error:  # one bad run must not end the sweep
-        failure = describe(error)
-    return Outcome(place, number, values, failure, time.thread_time() - start)
+    with _one_thread(job.packages):
+        start = time.thread_time()
+        try:
+            found = job.function(seed=seed, **cell)
+            values = _checked(found, job.shapes)
+        except Exception as error:  # one bad run must not end the sweep
+            failure = describe(error)
+        return Outcome(place, number, values, failure, time.thread_time() - start)
 
 
-def _checked(found, outputs):
-    """The declared outputs, in order; ValueError unless each is there and a number."""
-    if not isinstance(found, Mapping) or set(found) != set(outputs):
+def _checked(found, shapes) -> tuple[float, ...]:
+    """All values, in order; ValueError unless each output is there, with numbers in its shape."""
+    if not isinstance(found, Mapping) or set(found) != set(shapes):
         names = sorted(found) if isinstance(found, Mapping) else type(found).__name__
-        raise ValueError(f"outputs = {names}: must be {sorted(outputs)}")
-    values = [found[name] for name in outputs]
-    for name, value in zip(outputs, values, strict=True):
-        if not isinstance(value, Real):
-            raise ValueError(f"{name} = {value!r}: must be a number")
+        raise ValueError(f"outputs = {names}: must be {sorted(shapes)}")
+    values = []
+    for name, shape in shapes.items():
+        one = np.asarray(found[name])
+        if one.shape != shape or one.dtype.kind not in "biuf":
+            wanted = f"numbers of shape {shape}" if shape else "a number"
+            raise ValueError(f"{name} = {found[name]!r}: must be {wanted}")
+        values.append(one.ravel().astype(float) + 0.0)
+    values = np.concatenate(values)
     # One nan and one zero, so that equal results are equal text.
-    return tuple(math.nan if value != value else float(value) + 0.0 for value in values)
+    return tuple(np.where(np.isnan(values), np.nan, values).tolist())
 
 
 def describe(error: BaseException) -> str:
@@ -132,23 +138,22 @@ def _controller(packages):
     """The numerical libraries of this process, once those that matter are loaded."""
     for name in ("scipy.linalg", *packages):
         importlib.import_module(name)
+    try:
+        from threadpoolctl import ThreadpoolController  # of the extra for sweeps
+    except ImportError:
+        return None
     return ThreadpoolController()
 
 
-def _limit_threads(packages):
-    """One thread from here on: more change the last digits, and slow workers down."""
-    _controller(packages).limit(limits=1)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-
-
 @contextmanager
-def one_thread(packages: tuple[str, ...]) -> Iterator[None]:
+def _one_thread(packages: tuple[str, ...]) -> Iterator[None]:
     """One thread for numerical libraries inside, what there was before outside."""
     controller, torch = _controller(packages), sys.modules.get("torch")
     before = torch.get_num_threads() if torch else None
-    with controller.limit(limits=1):
+    with controller.limit(limits=1) if controller else nullcontext():
         try:
+            if torch:
+                torch.set_num_threads(1)
             yield
         finally:
             if torch:

@@ -1,0 +1,172 @@
+"""Declared experiments of paper XC: runs that take long, and a sweep over signal and label noise.
+
+The runs: small steps, initial scales, and training on full vectors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grokbook.sweep.grid import Grid, Quantity, Sweep
+from grokbook.xor import simulate
+from grokbook.xor.setting import XorSetting
+
+# Ten a decade, to the step at which the test accuracy has settled.
+RECORDED = [0, *sorted({round(10 ** (k / 10)) for k in range(38)})]
+SMALL_STEP = 1e-16
+HISTOGRAM_STEP = [0, 100, 1000, 3162]
+# Positive neurons of each run whose projections are kept; neurons are exchangeable.
+N_NEURONS = 100
+FULL_STEP = [0, 1, 2, 5]
+# Initial scale omega / alpha to the last step of its runs.
+LAST = {0.001: 100, 0.01: 100, 0.1: 126, 0.3: 251, 1.0: 794, 3.0: 2512}
+RATIO_STEP = [one for one in RECORDED if one <= max(LAST.values())]
+STEP = (1, 15)
+
+
+def small_step(seed: int) -> dict[str, np.ndarray]:
+    """One run with alpha = 1e-16 (XC Figs. 1 right and 4), by the linear loss.
+
+    Returns
+    -------
+    dict
+        ``train_accuracy``, ``test_accuracy`` at the steps ``RECORDED``; ``projection`` (4, 2, 100),
+        at the steps ``HISTOGRAM_STEP``: <w_j, mu_1> and <w_j, mu_2> of the first positive neurons,
+        in units of alpha.
+    """
+    run = simulate.descend(XorSetting(step_size=SMALL_STEP), RECORDED, seed, loss="linear")
+    kept = np.searchsorted(RECORDED, HISTOGRAM_STEP)
+    positive = np.flatnonzero(run.data.sign > 0)[:N_NEURONS]
+    return _accuracies(run) | {"projection": run.projection[kept][..., positive]}
+
+
+def full_vectors(seed: int) -> dict[str, np.ndarray]:
+    """One run of the paper's experiment with alpha = 1e-12, on vectors of 40,000 entries.
+
+    Returns
+    -------
+    dict
+        At the steps ``FULL_STEP``: ``train_accuracy``, ``test_accuracy``; ``alignment_ratio``, mean
+        size of <w_j, mu_1> over that of <w_j, mu_2>, positive neurons.
+    """
+    run = simulate.descend_directly(XorSetting(), FULL_STEP, seed)
+    size = np.abs(run.projection[..., run.data.sign > 0]).mean(axis=2)
+    return _accuracies(run) | {"alignment_ratio": size[:, 0] / size[:, 1]}
+
+
+def init_scale(seed: int, init_ratio: float) -> dict[str, np.ndarray]:
+    """One run at the initial scale omega = ``init_ratio`` alpha, to its own last step.
+
+    Returns
+    -------
+    dict
+        ``train_accuracy``, ``test_accuracy`` at the steps ``RATIO_STEP``, ``nan`` after the last.
+    """
+    setting = XorSetting(step_size=1e-12, init_std=1e-12 * init_ratio)
+    step = [one for one in RATIO_STEP if one <= LAST[init_ratio]]
+    found = _accuracies(simulate.descend(setting, step, seed, loss="linear"))
+    after = np.full(len(RATIO_STEP) - len(step), np.nan)
+    return {name: np.append(values, after) for name, values in found.items()}
+
+
+def _accuracies(run: simulate.Run) -> dict[str, np.ndarray]:
+    return {
+        "train_accuracy": run.train_correct.mean(axis=1),
+        "test_accuracy": run.test_correct.mean(axis=1),
+    }
+
+
+def accuracies(seed: int, signal_norm: float, label_noise: float) -> dict[str, float]:
+    """Accuracies of one network of the paper's size (XC Fig. 1 left), 200 samples each.
+
+    Returns
+    -------
+    dict
+        ``train_accuracy_T`` (on labels with noise) and ``test_accuracy_T`` (on clean ones) after T
+        = 1 and 15 steps; fractions.
+    """
+    setting = XorSetting(signal_norm=signal_norm, label_noise=label_noise)
+    run = simulate.descend(setting, STEP, seed)
+    found = {}
+    for k, step in enumerate(STEP):
+        found[f"train_accuracy_{step}"] = run.train_correct[k].mean()
+        found[f"test_accuracy_{step}"] = run.test_correct[k].mean()
+    return found
+
+
+SIGNAL = [2.5, 5.0, 7.5, *(float(k) for k in range(10, 71, 5))]
+NOISE = [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
+
+ACCURACIES = {
+    "train_accuracy": Quantity("fraction", "accuracy on the training labels, flipped ones too"),
+    "test_accuracy": Quantity("fraction", "accuracy on clean labels"),
+}
+BY_STEP = dict.fromkeys(ACCURACIES, ("step",))
+
+RUNS = (
+    Sweep(
+        name="xor-small-step",
+        function=small_step,
+        axes={},
+        outputs=ACCURACIES | {"projection": Quantity("alpha", "of neurons on the two centres")},
+        dims=BY_STEP | {"projection": ("histogram_step", "centre", "neuron")},
+        labels={
+            "step": RECORDED,
+            "histogram_step": HISTOGRAM_STEP,
+            "centre": [1, 2],
+            "neuron": list(range(N_NEURONS)),
+        },
+        dtypes={"projection": "float32"},
+        grids={"book": Grid({}, range(100), 3.6)},
+        about="XC Figs. 1 (right) and 4: 100 runs with step size 1e-16",
+    ),
+    Sweep(
+        name="xor-full-vectors",
+        function=full_vectors,
+        axes={},
+        outputs=ACCURACIES | {"alignment_ratio": Quantity("1", "projection on mu_1 over mu_2")},
+        dims=BY_STEP | {"alignment_ratio": ("step",)},
+        labels={"step": FULL_STEP},
+        grids={"book": Grid({}, range(24), 12.5)},
+        about="XC, the paper's experiment on vectors of 40,000 entries, 24 runs",
+    ),
+    Sweep(
+        name="xor-init-ratio",
+        function=init_scale,
+        axes={"init_ratio": Quantity("1", "initial scale, omega over alpha")},
+        outputs=ACCURACIES,
+        dims=BY_STEP,
+        labels={"step": RATIO_STEP},
+        grids={"book": Grid({"init_ratio": list(LAST)}, range(40), 0.6)},
+        about="XC, initial scales from 0.001 to 3 step sizes, 40 runs each",
+    ),
+)
+
+SWEEPS = (
+    Sweep(
+        name="xor-signal",
+        function=accuracies,
+        axes={
+            "signal_norm": Quantity("1", "‖μ‖, length of a cluster centre in noise widths"),
+            "label_noise": Quantity("fraction", "η, flipped training labels"),
+        },
+        outputs={
+            f"{which}_accuracy_{step}": Quantity("fraction", f"{which} accuracy after {after}")
+            for which in ("train", "test")
+            for step, after in ((1, "1 step"), (15, "15 steps"))
+        },
+        grids={
+            "small": Grid({"signal_norm": SIGNAL[2::4], "label_noise": NOISE[::3]}, 2, 0.1),
+            "book": Grid({"signal_norm": SIGNAL, "label_noise": NOISE}, 12, 0.1),
+            "paper": Grid(
+                {
+                    "signal_norm": [float(k) for k in range(1, 81)],
+                    "label_noise": [round(0.01 * k, 2) for k in range(50)],
+                },
+                200,
+                0.1,
+            ),
+        },
+        about="XC Fig. 1: accuracy after 1 and 15 steps over signal and label noise",
+    ),
+)

@@ -1,0 +1,55 @@
+"""Stored runs of paper XC: a slice of each is computed again."""
+
+import numpy as np
+import pytest
+
+from grokbook import results
+from grokbook.xor import XorSetting, experiments, simulate
+
+# Chaos near zero may turn a prediction on another processor: one of 200 in a run.
+ONE_PREDICTION = 0.5 / 100
+
+
+@pytest.mark.parametrize("declared", experiments.RUNS, ids=lambda one: one.name)
+def test_stored_arrays_have_the_declared_shape(declared):
+    kept = results.load(declared.name)
+    (grid,) = declared.grids.values()
+    for name in ("train_accuracy", "test_accuracy"):
+        assert kept[name].shape == (*grid.shape, kept["step"].size)
+        recorded = kept[name][~np.isnan(kept[name])]
+        assert np.all((recorded >= 0) & (recorded <= 1))
+
+
+def test_a_slice_of_the_small_steps(monkeypatch):
+    last = experiments.RECORDED.index(251)
+    monkeypatch.setattr(experiments, "RECORDED", experiments.RECORDED[: last + 1])
+    monkeypatch.setattr(experiments, "HISTOGRAM_STEP", [0, 100])
+    kept = results.load("xor-small-step")
+    for seed in (0, 1):
+        again = experiments.small_step(seed)
+        for key in ("train_accuracy", "test_accuracy"):
+            assert np.max(np.abs(again[key] - kept[key][seed, : last + 1])) <= ONE_PREDICTION
+        stored = kept["projection"][seed, :2]
+        np.testing.assert_allclose(again["projection"], stored, rtol=1e-3, atol=0.1)
+
+
+def test_a_slice_of_the_initial_scales():
+    kept = results.load("xor-init-ratio")
+    for ratio, seed in ((0.1, 0), (1.0, 1)):
+        again, stored = experiments.init_scale(seed, ratio), kept.sel(init_ratio=ratio, seed=seed)
+        recorded = stored.step <= experiments.LAST[ratio]
+        for key, values in again.items():
+            np.testing.assert_array_equal(np.isfinite(stored[key]), recorded)
+            assert np.nanmax(np.abs(values - stored[key])) <= ONE_PREDICTION
+
+
+def test_the_loop_on_full_vectors_at_another_size(monkeypatch):
+    """At the paper's size a run needs 600 MB: the chapter repeats a slice of one."""
+    small = XorSetting(d_in=60, n_train=12, n_test=8, width=30, signal_norm=4.0)
+    monkeypatch.setattr(experiments, "XorSetting", lambda: small)
+    monkeypatch.setattr(experiments, "FULL_STEP", [0, 1])
+    found = experiments.full_vectors(1)
+    run = simulate.descend_directly(small, [0, 1], 1)
+    np.testing.assert_array_equal(found["test_accuracy"], run.test_correct.mean(axis=1))
+    size = np.abs(run.projection[1][:, run.data.sign > 0]).mean(axis=1)
+    assert found["alignment_ratio"][1] == pytest.approx(size[0] / size[1])
