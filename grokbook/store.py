@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +40,8 @@ class StoredRun:
     function : callable
         Module-level function of ``grokbook`` returning a mapping from name to array.
     parameters : mapping
-        Keyword arguments of ``function``; must survive JSON.
+        Keyword arguments of ``function``.  What is no JSON value, as a frozen dataclass, is
+        recorded by its ``repr`` and compared so.
     about : str
         One line for the list.
     cpu_seconds : float
@@ -77,6 +79,13 @@ class StoredRun:
     def fingerprint(self) -> str:
         """Fingerprint of the function and of what it uses, not of what is declared beside it."""
         return source.fingerprint(self.function)
+
+    def recorded_parameters(self) -> dict:
+        """The parameters as they stand in the provenance.
+
+        ValueError for one whose ``repr`` is another in every process, as that of a function.
+        """
+        return json.loads(json.dumps(dict(self.parameters), default=_said))
 
     def part(self) -> Mapping[str, np.ndarray]:
         """A part of the result, computed now."""
@@ -143,9 +152,10 @@ def make(run: StoredRun, folder: Path | None = None) -> Path:
     """Compute a run and store it; nothing is left behind if it fails.  Returns the ``.npz``.
 
     ValueError, before any work, if the folder cannot be written to or holds the book's results and
-    these are of other seeds.
+    these are of other seeds, or if a parameter cannot be recorded.
     """
     folder = output_folder(folder, instead="--seeds" if run.seeds else "")
+    run.recorded_parameters()
     wall, cpu = time.perf_counter(), time.process_time()
     arrays = {name: np.asarray(value) for name, value in run.function(**run.parameters).items()}
     spent = {
@@ -192,11 +202,10 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
     if not path.is_file() or not path.with_suffix(".json").is_file():
         raise ValueError(f"store {name!r}: not there; make it with: {run.command}")
     facts = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    parameters = json.loads(json.dumps(dict(run.parameters)))
     for key, wanted in {
         "schema": SCHEMA,
         "function": run.qualified_name,
-        "parameters": parameters,
+        "parameters": run.recorded_parameters(),
         "sha256": _checksum(path),
     }.items():
         if facts.get(key) != wanted:
@@ -280,7 +289,7 @@ def _provenance(run: StoredRun, arrays: Mapping[str, np.ndarray], path: Path) ->
         "schema": SCHEMA,
         "name": run.name,
         "function": run.qualified_name,
-        "parameters": dict(run.parameters),
+        "parameters": run.recorded_parameters(),
         "source": run.fingerprint,
         "versions": run.versions() | {"grokbook": grokbook.__version__},
         "commit": machine.commit(),
@@ -309,6 +318,15 @@ def _note(run: StoredRun, facts: Mapping) -> str:
     if facts["source"] != run.fingerprint:
         changed.append("another state of its source")
     return line + (f" Made with {'; '.join(changed)}." if changed else "")
+
+
+def _said(value) -> str | float | list:
+    """What stands for a parameter that is no JSON value."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()  # repr leaves out digits and entries
+    if re.search(r" at 0x[0-9a-f]+", text := repr(value)):
+        raise ValueError(f"parameter {text}: must have a repr that is the same in every process")
+    return text
 
 
 def _shapes(arrays: Mapping[str, np.ndarray]) -> dict:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,6 +82,39 @@ def test_another_version_or_source_is_said_in_one_line(run, tmp_path):
     assert "numpy 1.0, now " in note
     assert "another state of its source" in note
     assert "\n" not in note
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Stand-in for the setting of a part."""
+
+    level: float
+    rates: tuple[float, ...] = (0.1, 0.2)
+    step: object = None
+
+
+def settled(setting, more):
+    """Stand-in for a computation on settings."""
+    return {"level": np.array([one.level for one in (setting, *more)])}
+
+
+def test_a_parameter_that_is_no_json_value_is_recorded_by_its_repr(monkeypatch, tmp_path):
+    monkeypatch.setattr(settled, "__module__", "grokbook.curves")
+    given = {"setting": Setting(0.5), "more": (Setting(0.1), Setting(np.float64(0.2)))}
+    run = store.StoredRun("a-run", settled, given, "", 0.1)
+    store.make(run, tmp_path)
+    found = store.load("a-run", tmp_path, run=run)
+    assert found["level"].tolist() == [0.5, 0.1, 0.2]
+    said = found.provenance["parameters"]
+    assert said["setting"] == "Setting(level=0.5, rates=(0.1, 0.2), step=None)"
+    assert [type(one) for one in said["more"]] == [str, str]
+    other = replace(run, parameters={**given, "setting": Setting(0.6)})
+    with pytest.raises(ValueError, match=r"'a-run': parameters = .*: must be .*Setting\(level=0.6"):
+        store.load("a-run", tmp_path, run=other)
+    for bad in (settled, Setting(0.5, step=settled), object()):
+        with pytest.raises(ValueError, match=r"parameter .*: must have a repr that is the same in"):
+            store.make(replace(run, parameters={**given, "setting": bad}), tmp_path)
+    assert store.load("a-run", tmp_path, run=run)["level"].size == 3
 
 
 def test_what_is_missing_or_unknown_is_refused(run, tmp_path):
