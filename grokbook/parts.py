@@ -39,14 +39,14 @@ def declared(room: str, wanted: str | None = None) -> tuple[dict, dict[str, str]
     found, lacking = {}, {}
     for part in sorted(_with(room), key=lambda part: not (wanted or "").startswith(f"{part}-")):
         try:
-            module = importlib.import_module(f"grokbook.{part}.{room}")
+            module = importlib.import_module(f"grokbook.{part}.{_module(part, room)}")
         except (ImportError, OSError) as error:  # a broken torch raises either
             name = getattr(error, "name", None) or str(error).partition("\n")[0]
             if name.partition(".")[0] == source.PACKAGE:
                 raise
             lacking[part] = name
             continue
-        for one in getattr(module, ROOMS[room]):
+        for one in getattr(module, ROOMS[room], ()):
             if one.name in found:
                 raise ValueError(f"{room} {one.name!r}: declared twice, names must be unique")
             found[one.name] = one
@@ -68,4 +68,9 @@ def needs(part: str, package: str) -> str:
 
 def _with(room: str) -> list[str]:
     names = [one.name for one in pkgutil.iter_modules(grokbook.__path__) if one.ispkg]
-    return [name for name in names if source.module_path(f"grokbook.{name}.{room}")]
+    return [name for name in names if _module(name, room)]
+
+
+def _module(part: str, room: str) -> str | None:
+    known = (one for one in ("experiments", room) if source.module_path(f"grokbook.{part}.{one}"))
+    return next(known, None)

@@ -13,8 +13,8 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, partial
 from pathlib import Path
 
 PACKAGE = "grokbook"
@@ -43,16 +43,18 @@ def code_fingerprint(code: str) -> str:
 
 
 @cache
-def fingerprint(function: Callable) -> str:
-    """SHA-256 over a function or class and the definitions that it uses, without docstrings.
+def fingerprint(function: Callable, *others: Callable) -> str:
+    """SHA-256 over functions or classes and the definitions that they use, without docstrings.
 
     The same under every Python that can read the code.
 
     Raises
     ------
     ValueError
-        If its source is not in a file, as in a notebook.
+        If a source is not in a file, as in a notebook.
     """
+    if others:
+        return _sha("".join(map(fingerprint, (function, *others))))
     name, qualified = function.__module__, function.__qualname__
     path = inspect.getsourcefile(function)
     if path is None or not Path(path).is_file():
@@ -61,6 +63,28 @@ def fingerprint(function: Callable) -> str:
     own = module_path(name)
     inside = own is not None and own.samefile(path)
     return _digest(_module(name) if inside else _read(code, ELSEWHERE, ""), top)
+
+
+def code_in(value) -> list[Callable]:
+    """The functions and classes of this package that parameters bring, each once, by name."""
+    found = {f"{one.__module__}.{one.__qualname__}": one for one in _code_in(value)}
+    return [found[name] for name in sorted(found) if name.startswith(f"{PACKAGE}.")]
+
+
+def _code_in(value) -> Iterator[Callable]:
+    if isinstance(value, Mapping | list | tuple):
+        inner = value.values() if isinstance(value, Mapping) else value
+    elif isinstance(value, partial):
+        inner = [value.func, *value.args, *value.keywords.values()]
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        inner = [getattr(value, one.name) for one in fields(value)]
+    else:
+        inner = []
+        if callable(value):
+            yield value
+    for one in inner:
+        yield from _code_in(one)
 
 
 # A definition is known by its place, "module:name".  Two names stand for more than one.

@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import platform
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,8 +40,8 @@ class StoredRun:
     function : callable
         Module-level function of ``grokbook`` returning a mapping from name to array.
     parameters : mapping
-        Keyword arguments of ``function``.  What is no JSON value, as a frozen dataclass, is
-        recorded by its ``repr`` and compared so.
+        Keyword arguments of ``function``: JSON values, frozen dataclasses, functions and partial
+        ones; see :meth:`recorded_parameters`.
     about : str
         One line for the list.
     cpu_seconds : float
@@ -77,13 +77,16 @@ class StoredRun:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the function and of what it uses, not of what is declared beside it."""
-        return source.fingerprint(self.function)
+        """Fingerprint of the function, of what it uses, and of the code that its parameters bring.
+
+        What is declared beside it does not count.
+        """
+        return source.fingerprint(self.function, *source.code_in(self.parameters))
 
     def recorded_parameters(self) -> dict:
         """The parameters as they stand in the provenance.
 
-        ValueError for one whose ``repr`` is another in every process, as that of a function.
+        ValueError for one that cannot be written down, as a lambda.
         """
         return json.loads(json.dumps(dict(self.parameters), default=_said))
 
@@ -320,13 +323,20 @@ def _note(run: StoredRun, facts: Mapping) -> str:
     return line + (f" Made with {'; '.join(changed)}." if changed else "")
 
 
-def _said(value) -> str | float | list:
-    """What stands for a parameter that is no JSON value."""
+def _said(value):
+    """What stands in the provenance for a parameter that is no JSON value.
+
+    A frozen dataclass is its name and fields, a partial function its name and arguments.
+    """
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()  # repr leaves out digits and entries
-    if re.search(r" at 0x[0-9a-f]+", text := repr(value)):
-        raise ValueError(f"parameter {text}: must have a repr that is the same in every process")
-    return text
+        return value.tolist()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: {one.name: getattr(value, one.name) for one in fields(value)}}
+    if isinstance(value, partial):
+        return {value.func.__qualname__: list(value.args) + [value.keywords]}
+    if callable(value) and "<" not in (name := getattr(value, "__qualname__", "<")):
+        return name
+    raise ValueError(f"parameter {value!r}: must be a value that can be written down")
 
 
 def _shapes(arrays: Mapping[str, np.ndarray]) -> dict:

@@ -169,8 +169,9 @@ def _several(name: str, arms: dict[str, Arm], about: str, cpu_seconds: float) ->
 
 
 def _events(name: str, arms: list[list[Arm]], about: str, cpu_seconds: float, n_seeds: int = 5):
-    """Rows of arms; the part that is computed again is short, and its first row alone."""
-    quick = {"seeds": SEEDS[:1], "arms": [[one.replace(n_steps=60) for one in arms[0]]]}
+    """Rows of arms; what is computed again is at most one of several rows of several, and short."""
+    rows = arms if len(arms[0]) == 1 else arms[2:3]
+    quick = {"seeds": SEEDS[:1], "arms": [[one.replace(n_steps=50) for one in row] for row in rows]}
     parameters = {"seeds": SEEDS[:n_seeds], "arms": arms}
     return _stored(name, event_times, parameters, about, cpu_seconds, quick)
 
