@@ -365,7 +365,7 @@ def _said(value):
     if is_dataclass(value) and not isinstance(value, type):
         return {type(value).__name__: {one.name: getattr(value, one.name) for one in fields(value)}}
     if isinstance(value, partial):
-        return {value.func.__qualname__: list(value.args) + [value.keywords]}
+        return {value.func.__qualname__: [*value.args, value.keywords]}
     if callable(value) and "<" not in (name := getattr(value, "__qualname__", "<")):
         return name
     raise ValueError(f"parameter {value!r}: must be a value that can be written down")

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -98,21 +99,24 @@ def settled(setting, more):
     return {"level": np.array([one.level for one in (setting, *more)])}
 
 
-def test_a_parameter_that_is_no_json_value_is_recorded_by_its_repr(monkeypatch, tmp_path):
+def test_a_parameter_that_is_no_json_value_is_recorded_by_name_and_fields(monkeypatch, tmp_path):
     monkeypatch.setattr(settled, "__module__", "grokbook.curves")
-    given = {"setting": Setting(0.5), "more": (Setting(0.1), Setting(np.float64(0.2)))}
+    given = {
+        "setting": Setting(0.5, step=settled),
+        "more": (Setting(0.1), Setting(np.float64(0.2), step=partial(settled, more=[]))),
+    }
     run = store.StoredRun("a-run", settled, given, "", 0.1)
     store.make(run, tmp_path)
     found = store.load("a-run", tmp_path, run=run)
     assert found["level"].tolist() == [0.5, 0.1, 0.2]
     said = found.provenance["parameters"]
-    assert said["setting"] == "Setting(level=0.5, rates=(0.1, 0.2), step=None)"
-    assert [type(one) for one in said["more"]] == [str, str]
+    assert said["setting"] == {"Setting": {"level": 0.5, "rates": [0.1, 0.2], "step": "settled"}}
+    assert said["more"][1]["Setting"]["step"] == {"settled": [{"more": []}]}
     other = replace(run, parameters={**given, "setting": Setting(0.6)})
-    with pytest.raises(ValueError, match=r"'a-run': parameters = .*: must be .*Setting\(level=0.6"):
+    with pytest.raises(ValueError, match=r"'a-run': parameters = .*: must be .*'level': 0.6"):
         store.load("a-run", tmp_path, run=other)
-    for bad in (settled, Setting(0.5, step=settled), object()):
-        with pytest.raises(ValueError, match=r"parameter .*: must have a repr that is the same in"):
+    for bad in (lambda: 0, Setting(0.5, step=lambda: 0), object()):
+        with pytest.raises(ValueError, match="must be a value that can be written down"):
             store.make(replace(run, parameters={**given, "setting": bad}), tmp_path)
     assert store.load("a-run", tmp_path, run=run)["level"].size == 3
 
