@@ -5,6 +5,8 @@ import inspect
 import io
 import pickle
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -38,7 +40,7 @@ PAIRS = {
 @pytest.mark.parametrize("name", PAIRS)
 def test_flat_optimisers_step_like_torchs(name, orthogonal):
     flat, make = PAIRS[name]
-    flat.orthogonal = orthogonal
+    flat = replace(flat, orthogonal=orthogonal)
     weights, gradient = quadratic()
     parameters = [torch.nn.Parameter(weights[span].clone()) for span in SPANS]
     theirs = make(parameters)
