@@ -4,7 +4,6 @@ import copy
 import inspect
 import io
 import pickle
-
 from dataclasses import replace
 
 import pytest
@@ -53,7 +52,6 @@ def test_flat_optimisers_step_like_torchs(name, orthogonal):
             parameter.grad = gradient(joined)[span].clone()
         theirs.step()
         flat.step(state, weights, gradient(weights), SPANS)
-    flat.orthogonal = ""
     assert torch.allclose(weights, torch.cat([p.detach() for p in parameters]), rtol=1e-10)
     assert state["step"] == 20
 
