@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from benchmarks.harness import Benchmark, shortest_seconds
-from grokbook.modular.path import follow
 from grokbook.tickets.masks import magnitude
 from grokbook.tickets.setting import QUICK
 
@@ -39,14 +38,14 @@ class FourMatrices(nn.Module):
 
 def fast(mask=None):
     """Loss every 10 steps, by the package."""
-    return follow(QUICK.trainer(0, mask=mask), range(0, N_STEPS + 1, 10)).curves.train_loss
+    return QUICK.trainer(0, mask=mask).run(range(0, N_STEPS + 1, 10)).curves.train_loss
 
 
 def obvious(mask=None):
     """Loss every 10 steps, by autograd and torch's optimiser."""
-    network, (train, test) = FourMatrices(QUICK.network(0), mask), QUICK.data(0)
+    network, (train, test) = FourMatrices(QUICK.untrained(0), mask), QUICK.data(0)
     optimizer = torch.optim.AdamW(
-        network.parameters(), QUICK.learning_rate, betas=(0.9, 0.98), weight_decay=1.0
+        network.parameters(), QUICK.optimizer.learning_rate, betas=(0.9, 0.98), weight_decay=1.0
     )
     losses = []
     for step in range(N_STEPS + 1):

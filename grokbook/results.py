@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import grokbook
-from grokbook import machine, parts, randomness, source, validate
+from grokbook import declared, machine, parts, randomness, source, validate
 
 SCHEMA = 1
 
@@ -39,8 +38,8 @@ class StoredRun:
         Module-level function of ``grokbook`` returning a mapping from name to array, or to a pair
         of dimensions and array, ``(("seed", "step"), losses)``.
     parameters : mapping
-        Keyword arguments of ``function``.  What is no JSON value, as a frozen dataclass, is
-        recorded by its ``repr`` and compared so.
+        Keyword arguments of ``function``: JSON values, frozen dataclasses, functions and partial
+        ones; see :func:`grokbook.declared.written`.
     about : str
         One line for the list.
     cpu_seconds : float
@@ -83,15 +82,15 @@ class StoredRun:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the function and of what it uses, not of what is declared beside it."""
-        return source.fingerprint(self.function)
+        """Fingerprint of the function, of what it uses, and of the code that its parameters bring.
+
+        What is declared beside it does not count.
+        """
+        return source.fingerprint(self.function, *declared.code_in(self.parameters))
 
     def recorded_parameters(self) -> dict:
-        """The parameters as they stand in the provenance.
-
-        ValueError for one whose ``repr`` is another in every process, as that of a function.
-        """
-        return json.loads(json.dumps(dict(self.parameters), default=_said))
+        """The parameters as they stand in the provenance: :func:`grokbook.declared.written`."""
+        return declared.written(self.parameters)
 
     def with_seeds(self, seeds: Sequence[int]) -> StoredRun:
         """The same with other seeds, in any number.
@@ -241,6 +240,38 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
     return Stored(arrays, facts, _note(run, facts), run)
 
 
+def agree(live, stored, *, within: float | None = None, factor: float | None = None) -> bool:
+    """Whether what ran again agrees with what is stored, in every entry.
+
+    Parameters
+    ----------
+    live, stored : arrays of one shape
+        What is inf or nan (it never happened, or was not measured) must be so in both.
+    within : float
+        Largest distance allowed.
+    factor : float
+        Largest ratio allowed, of either to the other; the signs must be the same.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, are empty, or not exactly one of ``within`` and ``factor`` is given.
+    """
+    live, stored = np.asarray(live, dtype=float), np.asarray(stored, dtype=float)
+    if live.shape != stored.shape or not live.size:
+        raise ValueError(f"live has shape {live.shape}: must be {stored.shape}, and not empty")
+    if (within is None) == (factor is None):
+        raise ValueError(f"within = {within}, factor = {factor}: must be exactly one of them")
+    number = np.isfinite(stored)
+    if not np.array_equal(live[~number], stored[~number], equal_nan=True):
+        return False
+    live, stored = live[number], stored[number]
+    if factor is None:
+        return bool(np.all(np.abs(live - stored) <= within))
+    small, large = np.sort(np.abs([live, stored]), axis=0)
+    return bool(np.all((live * stored >= 0) & (large <= factor * small)))
+
+
 def _require(run: StoredRun, facts: Mapping, checksum: str) -> None:
     for key, wanted in {
         "schema": SCHEMA,
@@ -309,15 +340,6 @@ def _apart(found: Mapping) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]
                 raise ValueError(f"{name}: has {np.ndim(value)} dimensions, not {dims[name]}")
         arrays[name] = np.asarray(value)
     return arrays, dims
-
-
-def _said(value) -> str | float | list:
-    """What stands for a parameter that is no JSON value."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()  # repr leaves out digits and entries
-    if re.search(r" at 0x[0-9a-f]+", text := repr(value)):
-        raise ValueError(f"parameter {text}: must have a repr that is the same in every process")
-    return text
 
 
 def _shapes(arrays: Mapping[str, np.ndarray]) -> dict:

@@ -43,16 +43,18 @@ def code_fingerprint(code: str) -> str:
 
 
 @cache
-def fingerprint(function: Callable) -> str:
-    """SHA-256 over a function or class and the definitions that it uses, without docstrings.
+def fingerprint(function: Callable, *others: Callable) -> str:
+    """SHA-256 over functions or classes and the definitions that they use, without docstrings.
 
     The same under every Python that can read the code.
 
     Raises
     ------
     ValueError
-        If its source is not in a file, as in a notebook.
+        If a source is not in a file, as in a notebook.
     """
+    if others:
+        return _sha("".join(map(fingerprint, (function, *others))))
     name, qualified = function.__module__, function.__qualname__
     path = inspect.getsourcefile(function)
     if path is None or not Path(path).is_file():

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -96,37 +98,37 @@ def _trained(runs):
 
 def modular():
     """Networks of NS: weight decay, ⊥Grad, StableMax, a transformer, a fixed norm."""
-    from grokbook.modular import arms, sphere, sweeps
+    from grokbook.modular import MLP, AdamW, Arm, Pairs, Setting, Transformer
+    from grokbook.modular.setting import MAP_ARMS, on_sphere
 
-    task = {"task": {"p": 31}, "train_fraction": 0.8}
-    mlp = {"network": {"width": 64}}
+    task, mlp = {"task": Pairs(p=31), "train_fraction": 0.8}, partial(MLP.on, width=64)
     rates = {"plain": (0.03, 3.0), "⊥Grad": (0.03, 0.0), "StableMax": (0.01, 1.0)}
     found = {}
     for name, (learning_rate, weight_decay) in rates.items():
-        setting = task | mlp | sweeps.ARMS[name]
-        setting["optimizer"] = setting.get("optimizer", {}) | {
-            "learning_rate": learning_rate,
-            "weight_decay": weight_decay,
-        }
-        found[name] = arms.run_seeds(SEEDS, n_steps=400, every=10, stop_at=0.95, **setting)
-    transformer = {
-        "network": {"kind": "transformer", "d_model": 32, "d_mlp": 64},
-        "optimizer": {"weight_decay": 2.0, "learning_rate": 0.01},
-    }
-    found["transformer"] = arms.run_seeds(
-        SEEDS[:2], n_steps=130, every=10, stop_at=0.95, **task | transformer
+        optimizer = replace(
+            MAP_ARMS[name].optimizer, learning_rate=learning_rate, weight_decay=weight_decay
+        )
+        setting = MAP_ARMS[name].replace(**task, network=mlp, optimizer=optimizer)
+        found[name] = Arm(setting, 400, stop_at=0.95).runs(SEEDS)
+    transformer = Setting(
+        **task,
+        network=partial(Transformer.on, d_model=32, d_mlp=64),
+        optimizer=AdamW(0.01, weight_decay=2.0),
     )
+    found["transformer"] = Arm(transformer, 130, stop_at=0.95).runs(SEEDS[:2])
     out = {name: _trained(runs) for name, runs in found.items()}
-    small = {"network": {"width": 64, "init_scale": 0.25}}
-    curves, _ = sphere.run(0, n_steps=200, every=10, **task, **small)
-    return out | {"sphere": _times(curves)}
+    small = Arm(on_sphere(Setting(**task, network=mlp), 0.25), 200)
+    return out | {"sphere": _times(small.run(0).curves)}
 
 
 def tickets():
     """Dense networks of GT and their tickets."""
+    from grokbook.modular import Pairs
     from grokbook.tickets import QUICK, masks
 
-    setting = QUICK.replace(p=31, train_fraction=0.9, learning_rate=0.01, weight_decay=2.0)
+    optimizer = replace(QUICK.optimizer, learning_rate=0.01, weight_decay=2.0)
+    task = Pairs(p=31, unordered=True)
+    setting = QUICK.replace(task=task, train_fraction=0.9, optimizer=optimizer)
     record, dense, under_mask = range(0, 251, 10), [], []
     for seed in SEEDS:
         trainer = setting.trainer(seed)

@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from four_matrices import FourMatrices
-from grokbook.modular.factored import FactoredGradient, FactoredMLP
+from grokbook.modular.data import Pairs
+from grokbook.modular.gradient import FactoredGradient
 from grokbook.modular.loss import CrossEntropy
+from grokbook.modular.network import FactoredMLP
 from grokbook.tickets.setting import QUICK
 
-SMALL = QUICK.replace(p=11)
+SMALL = QUICK.replace(task=Pairs(p=11, unordered=True))
 
 
 def test_shapes_and_initial_scale():

@@ -6,7 +6,6 @@ import torch
 
 from grokbook.modular import fourier, modular_pairs
 from grokbook.modular.network import MLP
-from grokbook.modular.scan import scan
 
 P = 23
 
@@ -84,22 +83,6 @@ def test_analytic_network_adds(p):
     assert found.min() > 0.5 * found.mean()
 
 
-def test_scan_names_its_cells():
-    grid = scan(
-        [0, 1],
-        {"optimizer.weight_decay": [0.0, 1.0]},
-        {"train_fraction": [0.5, 0.7, 0.8]},
-        task={"p": 7},
-        network={"width": 8},
-        optimizer={"learning_rate": 0.02},
-        n_steps=100,
-        every=10,
-    )
-    assert {name: value.shape for name, value in grid.items()} == dict.fromkeys(grid, (2, 3, 2))
-    assert np.all(grid["last_step"] == 100)
-    assert not np.array_equal(grid["memorised"][0], grid["memorised"][1])
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -109,8 +92,6 @@ def test_scan_names_its_cells():
         (lambda: fourier.power(np.ones(5)), "table"),
         (lambda: fourier.key_frequencies(np.ones((5, 5, 5)), 0), "share = 0"),
         (lambda: fourier.analytic_network(7, 0), "width = 0"),
-        (lambda: scan([0], {}, {"train_fraction": [0.5]}), "rows = {}"),
-        (lambda: scan([0], {"a": [1]}, {"b": [1], "c": [1]}), "columns ="),
     ],
 )
 def test_bad_input_is_refused(call, message):

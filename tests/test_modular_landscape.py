@@ -1,17 +1,15 @@
 """Paths through weight space, their principal plane, and the loss on it."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import MLP, CrossEntropy, arms, landscape
+from grokbook.modular import MLP, SGD, CrossEntropy, Pairs, Setting, landscape
 from grokbook.modular.train import evaluate
 
-SMALL = {
-    "task": {"kind": "pairs", "p": 11},
-    "network": {"width": 16},
-    "optimizer": {"kind": "sgd", "learning_rate": 1.0},
-}
+SMALL = Setting(Pairs(p=11), network=partial(MLP.on, width=16), optimizer=SGD(1.0))
 
 
 def paths_in_a_plane(n_weights=40, seed=0):
@@ -59,18 +57,9 @@ def test_rounding_decides_no_sign():
         np.testing.assert_allclose(other.axes, plane.axes, atol=1e-9)
 
 
-def test_following_changes_nothing_about_the_run():
-    plain = arms.prepare(0, **SMALL)
-    run = plain.run([0, 5, 10])
-    path = landscape.follow(arms.prepare(0, **SMALL), [0, 5, 10])
-    np.testing.assert_array_equal(path.curves.train_loss, run.curves.train_loss)
-    np.testing.assert_array_equal(path.weights[-1], plain.weights.numpy())
-    assert np.linalg.norm(path.weights[1] - path.weights[0]) > 0
-
-
 def test_map_is_the_loss_at_the_points_and_leaves_the_network_alone():
-    trainer = arms.prepare(0, **SMALL)
-    path = landscape.follow(trainer, [0, 10, 20])
+    trainer = SMALL.trainer(0)
+    path = trainer.run([0, 10, 20], keep=[0, 10])
     plane = landscape.principal_plane([path.weights], origin=path.weights[0])
     before = trainer.weights.clone()
     u, v = np.array([0.0, 1.5]), np.array([-1.0, 0.0, 2.0])
@@ -98,8 +87,6 @@ def test_bad_input_is_refused():
         landscape.principal_plane([np.concatenate([np.eye(3), -np.eye(3)])])
     with pytest.raises(ValueError, match="must have shape"):
         landscape.principal_plane([np.ones((2, 5)), np.ones((2, 6))])
-    with pytest.raises(ValueError, match="record"):
-        landscape.follow(arms.prepare(0, **SMALL), [5, 5])
     paths, _ = paths_in_a_plane()
     plane = landscape.principal_plane(paths)
     with pytest.raises(ValueError, match="must be 40"):

@@ -4,7 +4,7 @@ import copy
 import inspect
 import io
 import pickle
-from functools import partial
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,11 +25,11 @@ def quadratic(dtype=torch.float64):
 SPANS = [slice(0, 5), slice(5, 12)]
 PAIRS = {
     "adamw": (
-        partial(AdamW, 0.05, beta1=0.8, beta2=0.95, epsilon=1e-9, weight_decay=0.3),
+        AdamW(0.05, beta1=0.8, beta2=0.95, epsilon=1e-9, weight_decay=0.3),
         lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.8, 0.95), eps=1e-9, weight_decay=0.3),
     ),
     "sgd": (
-        partial(SGD, 0.05, momentum=0.7, weight_decay=0.2),
+        SGD(0.05, momentum=0.7, weight_decay=0.2),
         lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.7, weight_decay=0.2),
     ),
 }
@@ -38,8 +38,8 @@ PAIRS = {
 @pytest.mark.parametrize("orthogonal", ["", "plain", "rescaled"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_flat_optimisers_step_like_torchs(name, orthogonal):
-    ours, make = PAIRS[name]
-    flat = ours(orthogonal=orthogonal)
+    flat, make = PAIRS[name]
+    flat = replace(flat, orthogonal=orthogonal)
     weights, gradient = quadratic()
     parameters = [torch.nn.Parameter(weights[span].clone()) for span in SPANS]
     theirs = make(parameters)

@@ -5,46 +5,52 @@ What a claim asks for must not notice: the phase, and event times within one rec
 test pairs 5 % are a matter of luck, so that the level is a half, far above chance.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from grokbook import phases
 from grokbook.curves import crossing_time
-from grokbook.modular import arms
-from grokbook.modular.sweeps import ARMS
+from grokbook.modular import MLP, SGD, AdamW, CrossEntropy, Pairs, Setting
+from grokbook.modular.setting import MAP_ARMS
 
 EVERY = 20  # as in the book's maps
-SETTING = {"task": {"p": 23}, "network": {"width": 48}, "train_fraction": 0.8}
-DECAY = {"optimizer": {"learning_rate": 0.01, "weight_decay": 3.0}}
-SQUARE = {"network": {"width": 48, "depth": 1, "activation": "square"}, "double": True}
-STABLE, PERP = (ARMS[name]["optimizer"] for name in ("StableMax", "⊥Grad"))
-COLLAPSE = {"learning_rate": 0.02, "beta2": 0.95, "epsilon": 1e-30, "relative": True}
-FIXED = {"kind": "sgd", "learning_rate": 0.6, "normalised": True}
+SETTING = Setting(Pairs(p=23), 0.8, partial(MLP.on, width=48))
+DECAY = SETTING.replace(optimizer=AdamW(0.01, weight_decay=3.0))
+SQUARES = {"network": partial(MLP.on, width=48, depth=1, activation="square"), "double": True}
+STABLE, PERP = (MAP_ARMS[name] for name in ("StableMax", "⊥Grad"))
+FIXED = SETTING.replace(loss=CrossEntropy("float16"), optimizer=SGD(0.6, normalised=True))
 # Setting, steps, and whether its times can be asked for.
 RUNS = {
     "decay": (DECAY, 260, True),
-    "decay, squares in float64": (DECAY | SQUARE, 150, True),
+    "decay, squares in float64": (DECAY.replace(**SQUARES), 150, True),
     "StableMax, squares": (
-        ARMS["StableMax"] | SQUARE | {"optimizer": STABLE | {"learning_rate": 0.01}},
+        STABLE.replace(
+            task=SETTING.task,
+            train_fraction=0.8,
+            optimizer=replace(STABLE.optimizer, learning_rate=0.01),
+            **SQUARES,
+        ),
         200,
         True,
     ),
-    "no decay": ({"optimizer": COLLAPSE}, 150, True),
-    "float16 loss": ({"optimizer": FIXED, "loss": {"dtype": "float16"}}, 250, True),
+    "no decay": (SETTING.replace(optimizer=AdamW(0.02, beta2=0.95, relative=True)), 150, True),
+    "float16 loss": (FIXED, 250, True),
     # Adam divides the projected gradient by what little is left of it, and rounding grows: another
     # processor may generalise at up to twice the step.  The phase stays.
-    "⊥Grad": ({"optimizer": PERP | {"learning_rate": 0.02}}, 200, False),
+    "⊥Grad": (SETTING.replace(optimizer=replace(PERP.optimizer, learning_rate=0.02)), 200, False),
 }
 
 
 def outcome(seed, setting, n_steps, *, moved):
     """What happened, and the times of memorising, generalising and collapse."""
-    setting = SETTING | setting
     if moved:
-        rate = setting["optimizer"]["learning_rate"] * (1 + 2**-50)
-        setting |= {"optimizer": setting["optimizer"] | {"learning_rate": rate}}
-    trainer = arms.prepare(seed, **setting)
+        rate = setting.optimizer.learning_rate * (1 + 2**-50)
+        setting = setting.replace(optimizer=replace(setting.optimizer, learning_rate=rate))
+    trainer = setting.trainer(seed)
     if moved:
         above = torch.full_like(trainer.weights, torch.inf)
         trainer.weights.copy_(torch.nextafter(trainer.weights, above))

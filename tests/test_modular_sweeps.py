@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from grokbook import phases, sweep
-from grokbook.modular import sweeps
-from grokbook.sweep_grid import run_seed
-from grokbook.tickets import sweeps as tickets
+from grokbook.modular import experiments
+from grokbook.modular import setting as sweeps
+from grokbook.sweep.grid import run_seed
+from grokbook.tickets import experiments as tickets
 
 INF = math.inf
-DECLARED = {one.name: one for one in (*sweeps.SWEEPS, *tickets.SWEEPS)}
+DECLARED = {one.name: one for one in (*experiments.SWEEPS, *tickets.SWEEPS)}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_what_has_no_phase_is_refused(arguments, line):
 @pytest.fixture
 def short(monkeypatch):
     """Runs of a few steps."""
-    monkeypatch.setattr(sweeps, "N_STEPS", 60)
+    monkeypatch.setattr(sweeps, "MAP_STEPS", 60)
     monkeypatch.setattr(tickets, "N_STEPS", 60)
 
 
@@ -85,7 +86,7 @@ def test_a_run_is_fixed_by_its_seed(short):
 
 
 def test_the_arms_differ(short):
-    found = {arm: sweeps.addition(3, arm, **SETTING) for arm in sweeps.ARMS}
+    found = {arm: sweeps.addition(3, arm, **SETTING) for arm in sweeps.MAP_ARMS}
     assert len({run["memorised"] for run in found.values()}) == 3
     assert found["⊥Grad"]["test_accuracy"] > found["plain"]["test_accuracy"] + 0.2
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -98,21 +99,24 @@ def settled(setting, more):
     return {"level": np.array([one.level for one in (setting, *more)])}
 
 
-def test_a_parameter_that_is_no_json_value_is_recorded_by_its_repr(monkeypatch, tmp_path):
+def test_a_parameter_that_is_no_json_value_is_recorded_by_name_and_fields(monkeypatch, tmp_path):
     monkeypatch.setattr(settled, "__module__", "grokbook.curves")
-    given = {"setting": Setting(0.5), "more": (Setting(0.1), Setting(np.float64(0.2)))}
+    given = {
+        "setting": Setting(0.5, step=settled),
+        "more": (Setting(0.1), Setting(np.float64(0.2), step=partial(settled, more=[]))),
+    }
     run = results.StoredRun("a-run", settled, given, "", 0.1)
     results.make(run, tmp_path)
     found = results.load("a-run", tmp_path, run=run)
     assert found["level"].tolist() == [0.5, 0.1, 0.2]
     said = found.provenance["parameters"]
-    assert said["setting"] == "Setting(level=0.5, rates=(0.1, 0.2), step=None)"
-    assert [type(one) for one in said["more"]] == [str, str]
+    assert said["setting"] == {"Setting": {"level": 0.5, "rates": [0.1, 0.2], "step": "settled"}}
+    assert said["more"][1]["Setting"]["step"] == {"settled": [{"more": []}]}
     other = replace(run, parameters={**given, "setting": Setting(0.6)})
-    with pytest.raises(ValueError, match=r"'a-run': parameters = .*: must be .*Setting\(level=0.6"):
+    with pytest.raises(ValueError, match=r"'a-run': parameters = .*: must be .*'level': 0.6"):
         results.load("a-run", tmp_path, run=other)
-    for bad in (settled, Setting(0.5, step=settled), object()):
-        with pytest.raises(ValueError, match=r"parameter .*: must have a repr that is the same in"):
+    for bad in (lambda: 0, Setting(0.5, step=lambda: 0), object()):
+        with pytest.raises(ValueError, match="must be a value that can be written down"):
             results.make(replace(run, parameters={**given, "setting": bad}), tmp_path)
     assert results.load("a-run", tmp_path, run=run)["level"].size == 3
 
@@ -322,6 +326,38 @@ def test_shifted_results_load_under_their_shift_only(seeded, tmp_path, monkeypat
         monkeypatch.setenv(randomness.VARIABLE, other)
         with pytest.raises(ValueError, match=r"'a-run': its seeds were shifted: .*SHIFT=2"):
             results.load("a-run", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("live", "stored", "bound", "agrees"),
+    [
+        ([1.0, 2.0], [1.5, 2.0], {"within": 0.5}, True),
+        ([1.0, 2.0], [1.6, 2.0], {"within": 0.5}, False),
+        ([np.inf, np.nan, 1], [np.inf, np.nan, 1], {"within": 0}, True),
+        ([np.inf, 1], [9.0, 1], {"within": 100}, False),
+        ([9.0, 1], [np.inf, 1], {"factor": 100}, False),
+        ([np.nan], [1.0], {"within": 100}, False),
+        ([2.0, -1.0, 0.0], [1.0, -2.0, 0.0], {"factor": 2}, True),
+        ([2.1], [1.0], {"factor": 2}, False),
+        ([1.0], [2.1], {"factor": 2}, False),
+        ([1.0], [-1.0], {"factor": 2}, False),
+        ([1e-9], [0.0], {"factor": 2}, False),
+        (3.0, 3.0, {"within": 0}, True),
+    ],
+)
+def test_live_agrees_with_stored(live, stored, bound, agrees):
+    assert results.agree(live, stored, **bound) is agrees
+
+
+def test_agreement_needs_one_bound_and_one_shape():
+    with pytest.raises(ValueError, match="must be exactly one of them"):
+        results.agree(1, 1)
+    with pytest.raises(ValueError, match="must be exactly one of them"):
+        results.agree(1, 1, within=1, factor=1)
+    with pytest.raises(ValueError, match=r"live has shape \(2,\): must be \(3,\)"):
+        results.agree([1, 2], [1, 2, 3], within=1)
+    with pytest.raises(ValueError, match="not empty"):
+        results.agree([], [], within=1)
 
 
 # Where results may go, and what an installed package lacks

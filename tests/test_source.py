@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 import imports
-from grokbook import results, source
+from grokbook import declared, results, source
+from grokbook.modular import MLP, SGD, AdamW, Arm, Pairs, Setting, data
 
 LIGHT = {
     "grokbook": (),
@@ -201,8 +203,18 @@ def test_one_fingerprint_on_every_python(version):
     assert found.stdout.strip() == source.code_fingerprint(EVERYTHING)
 
 
-EVERYTHING = "from grokbook.modular import runs\nfrom grokbook.xor import experiments as xor\n"
-EVERYTHING += "from grokbook.linear import experiments\nprint(runs, xor, experiments)"
+def test_a_parameter_brings_its_code():
+    arm = Arm(Setting(Pairs(p=7, code=data.binary_digits), network=partial(MLP.on, width=4)))
+    names = [one.__qualname__ for one in declared.code_in({"seeds": [0], "arms": {"a": [arm]}})]
+    assert names == [
+        "Pairs", "binary_digits", "CrossEntropy", "MLP.on", "AdamW", "Arm", "Setting"
+    ]  # fmt: skip
+    assert source.fingerprint(Arm, SGD) != source.fingerprint(Arm, AdamW) != source.fingerprint(Arm)
+
+
+EVERYTHING = "from grokbook.modular import experiments as modular\n"
+EVERYTHING += "from grokbook.xor import experiments as xor\n"
+EVERYTHING += "from grokbook.linear import experiments\nprint(modular, xor, experiments)"
 
 
 @pytest.mark.parametrize("module", LIGHT)
@@ -233,8 +245,6 @@ def test_theory_and_simulation_do_not_import_each_other():
 # The modules that declare stored runs and sweeps, and what they need for it.
 DECLARES = {
     "experiments": {"grokbook.results", "grokbook.sweep", "grokbook.sweep.grid"},
-    "runs": {"grokbook.results", "grokbook.store"},
-    "sweeps": {"grokbook.sweep", "grokbook.sweep.grid", "grokbook.sweep_grid"},
 }
 # Parts that train another part's networks.
 BUILDS_ON = {"tickets": ("modular",)}

@@ -5,17 +5,18 @@ import pytest
 import torch
 from torch.nn.utils import prune
 
+from grokbook.modular import Pairs, Setting
 from grokbook.tickets import masks
-from grokbook.tickets.setting import QUICK, TicketSetting
+from grokbook.tickets.setting import QUICK, TRANSFORMER
 
-SMALL = QUICK.replace(p=11)
+SMALL = QUICK.replace(task=Pairs(p=11, unordered=True))
 
 
-class Nudged(TicketSetting):
+class Nudged(Setting):
     """A setting whose initial weights, in float64, are off by a relative 2**-50 or less."""
 
-    def network(self, seed):
-        network = super().network(seed).double()
+    def untrained(self, seed):
+        network = super().untrained(seed).double()
         rng = torch.Generator().manual_seed(99)
         for weight in network.parameters():
             weight.data *= 1 + (2 * torch.rand(weight.shape, generator=rng) - 1).double() * 2**-50
@@ -65,12 +66,12 @@ def test_rounding_moves_only_scores_that_tie_within_it():
 def test_rounding_of_the_weights_does_not_choose_the_mask(criterion):
     for seed in range(3):
         wanted = masks.at_initialisation(criterion, SMALL, seed, 0.6)
-        nudged = masks.at_initialisation(criterion, Nudged(p=11), seed, 0.6)
+        nudged = masks.at_initialisation(criterion, Nudged(**vars(SMALL)), seed, 0.6)
         assert torch.equal(nudged, wanted)
 
 
 def test_magnitude_is_torchs_global_pruning():
-    network, spans = SMALL.network(0), SMALL.spans()
+    network, spans = SMALL.untrained(0), SMALL.spans()
     found = masks.magnitude(SMALL.initial(0), 0.6)
     parts = [(network, name) for name in spans]
     prune.global_unstructured(parts, pruning_method=prune.L1Unstructured, amount=0.6)
@@ -96,7 +97,7 @@ def test_criteria_keep_the_share_they_say(criterion, rate):
 
 
 def test_synaptic_flow_is_conserved_from_layer_to_layer():
-    network, weights = SMALL.network(0), SMALL.initial(0)
+    network, weights = SMALL.untrained(0), SMALL.initial(0)
     score = masks.synaptic_flow(network, weights)
     sums = [float(score[span].sum()) for span in SMALL.spans().values()]
     np.testing.assert_allclose(sums, sums[0], rtol=1e-10)
@@ -117,7 +118,7 @@ def test_synflow_in_rounds_never_cuts_a_layer():
 def test_snip_removes_what_changes_the_loss_least():
     """First order: the loss changes by dL/dw w when a weight is removed."""
     mask = masks.snip(SMALL, 0, 0.5)
-    network = SMALL.network(0).double()
+    network = SMALL.untrained(0).double()
     train, _ = SMALL.data(0)
 
     def loss():
@@ -138,7 +139,7 @@ def test_snip_removes_what_changes_the_loss_least():
 
 
 def test_grasp_scores_by_a_difference_of_gradients():
-    mask, network = masks.grasp(SMALL, 0, 0.5), SMALL.network(0).double()
+    mask, network = masks.grasp(SMALL, 0, 0.5), SMALL.untrained(0).double()
     train, _ = SMALL.data(0)
     parameters = list(network.parameters())
 
@@ -190,7 +191,7 @@ def test_agreement():
 
 
 def test_biases_are_kept():
-    network = QUICK.replace(p=7, model="transformer").network(0)
+    network = SMALL.replace(network=TRANSFORMER).untrained(0)
     mask = masks.matrices_only(torch.zeros(sum(w.numel() for w in network.parameters())), network)
     biases = sum(w.numel() for w in network.parameters() if w.ndim < 2)
     assert biases > 0
@@ -231,7 +232,7 @@ def test_masks_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="trained has shape"):
         masks.agreement(weights, short, short)
     with pytest.raises(ValueError, match="mask has shape"):
-        masks.matrices_only(short, SMALL.network(0))
+        masks.matrices_only(short, SMALL.untrained(0))
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])

@@ -1,17 +1,18 @@
 """The stored runs of GT: their shapes, and a slice of each computed again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from grokbook import store
+from grokbook import results
 from grokbook.curves import LEVEL, crossing_time
-from grokbook.modular.path import follow
 from grokbook.tickets import controls as sweeps
-from grokbook.tickets import masks, popup, runs
-from grokbook.tickets.setting import PAPER, QUICK, TicketSetting
+from grokbook.tickets import experiments, masks, popup
+from grokbook.tickets.setting import PAPER, QUICK
 
-DECLARED = {run.name: dict(run.parameters) for run in runs.RUNS}
+DECLARED = {run.name: dict(run.parameters) for run in experiments.RUNS}
 
 
 def same_start(kept, curve, run, n_steps):
@@ -26,23 +27,24 @@ def of(kept, arm, name):
 
 
 def test_the_papers_configuration():
-    kept = store.load("tickets-paper")
+    kept = results.load("tickets-paper")
     assert kept["test_accuracy"].shape == (3, kept["step"].size)
-    same_start(kept, kept["train_accuracy"][0], follow(PAPER.trainer(0), range(61)), 60)
+    same_start(kept, kept["train_accuracy"][0], PAPER.trainer(0).run(range(61)), 60)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_rounding_leaves_the_times_of_a_ticket(seed):
     """Learning rate off by 2**-50 and initial weights by a float32 rounding; the stored mask."""
-    kept, n_weights = store.load("tickets-paper"), PAPER.initial(0).numel()
+    kept, n_weights = results.load("tickets-paper"), PAPER.initial(0).numel()
     mask = torch.from_numpy(np.unpackbits(kept["mask"][seed])[:n_weights].astype(np.float32))
     rng = torch.Generator().manual_seed(seed)
     nudge = 1 + (torch.randint(3, (n_weights,), generator=rng) - 1) * 2.0**-23
-    nudged = PAPER.replace(learning_rate=PAPER.learning_rate * (1 + 2**-50))
+    rate = PAPER.optimizer.learning_rate * (1 + 2**-50)
+    nudged = PAPER.replace(optimizer=replace(PAPER.optimizer, learning_rate=rate))
     record = range(60, 131)
     runs = [
-        follow(PAPER.trainer(seed, mask=mask), record),
-        follow(nudged.trainer(seed, mask=mask, weights=PAPER.initial(seed) * nudge), record),
+        PAPER.trainer(seed, mask=mask).run(record),
+        nudged.trainer(seed, mask=mask, weights=PAPER.initial(seed) * nudge).run(record),
     ]
     for part, level in {"train": LEVEL, "test": 0.2}.items():
         curves = [getattr(run.curves, f"{part}_accuracy") for run in runs]
@@ -53,19 +55,19 @@ def test_rounding_leaves_the_times_of_a_ticket(seed):
 
 
 def test_late_masks():
-    kept = store.load("tickets-late-masks")
+    kept = results.load("tickets-late-masks")
     for precision in DECLARED["tickets-late-masks"]["precisions"]:
         assert of(kept, f"{precision}: dense", "seed").tolist() == [0, 1, 2, 3, 4]
-        run = follow(TicketSetting(precision=precision).trainer(0), range(31))
+        run = QUICK.replace(loss=sweeps.PRECISIONS[precision]).trainer(0).run(range(31))
         curve = of(kept, f"{precision}: dense", "train_accuracy")[0]
         same_start(kept, curve, run, 30)
 
 
 def test_norm_controls():
-    kept, keep = store.load("tickets-norms"), DECLARED["tickets-norms"]["keep"]
+    kept, keep = results.load("tickets-norms"), DECLARED["tickets-norms"]["keep"]
     assert kept["norms"].shape == (5 * len(sweeps.NORM_ARMS), len(keep), 2)
     assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 5
-    run = follow(QUICK.trainer(0), range(51), keep=keep[:6])
+    run = QUICK.trainer(0).run(range(51), keep=keep[:6])
     again = sweeps.norms_of({"dense": run}, [0, 10, 20, 50])
     np.testing.assert_allclose(kept["norms"][:1, :4], again, rtol=1e-3)
     # Controls start with their ticket's norm.
@@ -76,31 +78,29 @@ def test_norm_controls():
 
 @pytest.mark.parametrize("criterion", ["SNIP", "random"])
 def test_pruned_at_initialisation(criterion):
-    kept = store.load("tickets-criteria")
+    kept = results.load("tickets-criteria")
     seeds = {"random": [0, 1, 2, 3, 4]}.get(criterion, [0, 1, 2])
     assert of(kept, criterion, "seed").tolist() == seeds
     mask = masks.at_initialisation(criterion, QUICK, 1, sweeps.RATE)
-    run = follow(QUICK.trainer(1, mask=mask), range(61))
+    run = QUICK.trainer(1, mask=mask).run(range(61))
     same_start(kept, of(kept, criterion, "train_accuracy")[1], run, 60)
 
 
 def test_edge_popup():
-    kept, parameters = store.load("tickets-popup"), DECLARED["tickets-popup"]
+    kept, parameters = results.load("tickets-popup"), DECLARED["tickets-popup"]
     starts, n_seeds = parameters["starts"], len(parameters["seeds"])
     shape = (len(starts), len(popup.WAYS), n_seeds, kept["step"].size)
     assert kept["test_accuracy"].shape == shape
     assert kept["graph"].shape == (n_seeds, len(parameters["graph_steps"]), 5, 4)
-    setting = TicketSetting(learning_rate=1e-2)  # of Table 1
-    assert setting.learning_rate == popup.LEARNING_RATE
-    memory = follow(setting.trainer(0), [starts[1]])
+    memory = popup.TABLE.trainer(0).run([starts[1]])
     for k, way in enumerate(popup.WAYS):
-        run = popup.run_way(way, setting, 0, memory.last, [0, 50])
+        run = popup.run_way(way, popup.TABLE, 0, memory.last, [0, 50])
         again = run.continued("train_accuracy", [0, 50])
         np.testing.assert_allclose(kept["train_accuracy"][1, k, 0, :2], again, atol=0.02)
 
 
 def test_transformer():
-    kept = store.load("tickets-transformer")
+    kept = results.load("tickets-transformer")
     assert kept["test_accuracy"].shape == (2, 3, kept["step"].size)
-    setting = TicketSetting(**DECLARED["tickets-transformer"]["setting"])
-    same_start(kept, kept["train_accuracy"][0, 0], follow(setting.trainer(0), range(41)), 40)
+    trainer = DECLARED["tickets-transformer"]["setting"].trainer(0)
+    same_start(kept, kept["train_accuracy"][0, 0], trainer.run(range(41)), 40)

@@ -149,6 +149,37 @@ def random_codes(data: Dataset, *, n_bits: int = 14, seed: int = 0) -> Dataset:
     return Dataset(vectors, data.labels, 0, data.n_classes)
 
 
+def binary_digits(pairs: Dataset, *, seed: int = 0) -> Dataset:
+    """Replace each symbol by its binary digits, the lowest first; they are the same for any seed.
+
+    NS Section 4.1 gives every number a random code of 14 bits.  The digits of a number below 113
+    are seven bits, so that a pair has 14 of them: as few dimensions, but not random.
+
+    Returns
+    -------
+    Dataset
+        Vectors of 0 and 1 of length 2 ceil(log2 p); ValueError if ``pairs`` holds vectors.
+    """
+    return _as_digits(pairs, np.arange(pairs.n_symbols))
+
+
+def shuffled_digits(pairs: Dataset, *, seed: int = 0) -> Dataset:
+    """The same codes as :func:`binary_digits`, dealt to the symbols in a random order.
+
+    As many dimensions and the same set of vectors, but no arithmetic in them.
+    """
+    return _as_digits(pairs, randomness.generator(seed).permutation(np.arange(pairs.n_symbols)))
+
+
+def _as_digits(pairs: Dataset, number: np.ndarray) -> Dataset:
+    if pairs.n_symbols == 0:
+        raise ValueError("pairs = vectors: must be pairs of symbols")
+    n_bits = max(1, (pairs.n_symbols - 1).bit_length())
+    digits = (number[:, None] >> np.arange(n_bits)) & 1
+    vectors = torch.from_numpy(digits.astype(np.float32))[pairs.inputs].flatten(1)
+    return Dataset(vectors, pairs.labels, 0, pairs.n_classes)
+
+
 def digits() -> Dataset:
     """The 1,797 digits of 8 x 8 pixels that scikit-learn carries, scaled to [0, 1]."""
     from sklearn.datasets import load_digits
@@ -156,6 +187,39 @@ def digits() -> Dataset:
     images, labels = load_digits(return_X_y=True)
     pixels = torch.from_numpy((images / 16).astype(np.float32))
     return Dataset(pixels, torch.from_numpy(labels.astype(np.int64)), 0, 10)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs (a, b) with label a ∘ b mod p; see :func:`modular_pairs`.
+
+    ``code`` turns symbols into vectors: :func:`random_codes`,
+    :func:`binary_digits` or another function of the pairs and ``seed``.
+    """
+
+    operation: str = "addition"
+    p: int = 113
+    unordered: bool = False
+    code: Callable[..., Dataset] | None = None
+
+    def samples(self, seed: int) -> Dataset:
+        """The pairs; their codes, if they are random, are those of the seed."""
+        pairs = modular_pairs(self.operation, self.p, unordered=self.unordered)
+        return pairs if self.code is None else self.code(pairs, seed=seed)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Sparse parity; see :func:`sparse_parity`."""
+
+    n_samples: int = 2000
+    n_bits: int = 43
+    n_parity: int = 3
+
+    def samples(self, seed: int) -> Dataset:
+        """The samples of a seed."""
+        bits = {"n_bits": self.n_bits, "n_parity": self.n_parity}
+        return sparse_parity(self.n_samples, **bits, seed=seed)
 
 
 def split(data: Dataset, train_fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:

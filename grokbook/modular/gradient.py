@@ -1,8 +1,9 @@
 """The gradient of a network's weights, from that of its logits, in one flat vector.
 
 :func:`flatten` moves a module's parameters into one vector, of which they become views: the module
-stays usable, optimisers see one tensor.  :class:`MLPGradient` is the closed form without autograd
-and without allocation; :class:`AutogradGradient` serves any module.
+stays usable, optimisers see one tensor, and :class:`TorchOptimizer` shows a torch optimiser the
+parameters in their shapes.  :class:`MLPGradient` and :class:`FactoredGradient` are closed forms
+without autograd and without allocation; :class:`AutogradGradient` serves any module.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from grokbook.modular.data import Dataset
-from grokbook.modular.network import MLP
+from grokbook.modular.network import MLP, FactoredMLP
 
 
 def flatten(network: nn.Module) -> tuple[torch.Tensor, dict[str, slice]]:
@@ -35,6 +36,8 @@ def flatten(network: nn.Module) -> tuple[torch.Tensor, dict[str, slice]]:
 
 def gradient_of(network: nn.Module, data: Dataset) -> MLPGradient | AutogradGradient:
     """The fastest gradient there is for a network on a training set."""
+    if isinstance(network, FactoredMLP):
+        return FactoredGradient(network, data)
     closed = isinstance(network, MLP) and network.n_symbols and network.layers[0].bias is None
     return (MLPGradient if closed else AutogradGradient)(network, data)
 
@@ -129,6 +132,127 @@ class MLPGradient:
         for column in self.columns:
             table.index_add_(0, column, flow)
         return self.out
+
+
+class FactoredGradient:
+    """Logits and weight gradients of a :class:`FactoredMLP` in closed form, into fixed buffers."""
+
+    def __init__(self, network: FactoredMLP, data: Dataset):
+        self.network = network
+        self.rows = [data.inputs[:, 0].contiguous(), data.inputs[:, 1].contiguous()]
+        weights = [network.W_emb, network.W_in, network.W_out, network.W_unemb]
+        sizes, dtype = [weight.numel() for weight in weights], network.W_emb.dtype
+        self.out = torch.empty(sum(sizes), dtype=dtype)
+        self.parts = [
+            part.view(weight.shape)
+            for part, weight in zip(self.out.split(sizes), weights, strict=True)
+        ]
+        p, width = network.W_emb.shape[0], network.W_in.shape[1]
+        self.before, self.spare, self.hidden, self.flow = torch.empty(4, len(data), width).to(dtype)
+        self.logits = torch.empty(len(data), p, dtype=dtype)
+        self.table = torch.empty(p, width, dtype=dtype)
+        self.head = torch.empty(width, p, dtype=dtype)
+
+    @torch.no_grad()
+    def forward(self) -> torch.Tensor:
+        """Logits of the training set, (n_train, p); overwritten by the next call."""
+        net = self.network
+        torch.mm(net.W_emb, net.W_in, out=self.table)
+        torch.mm(net.W_out, net.W_unemb, out=self.head)
+        torch.index_select(self.table, 0, self.rows[0], out=self.before)
+        torch.index_select(self.table, 0, self.rows[1], out=self.spare)
+        self.before.add_(self.spare)
+        torch.clamp_min(self.before, 0, out=self.hidden)
+        return torch.mm(self.hidden, self.head, out=self.logits)
+
+    @torch.no_grad()
+    def backward(self, logit_gradient: torch.Tensor) -> torch.Tensor:
+        """Gradient of all weights, (n_weights,); overwritten by the next call."""
+        net, flow, (emb, into, out, unemb) = self.network, self.flow, self.parts
+        torch.mm(logit_gradient, self.head.t(), out=flow)
+        torch.ops.aten.threshold_backward.grad_input(flow, self.before, 0, grad_input=flow)
+        # Table and head are no longer needed: their buffers take their gradients.
+        head = torch.mm(self.hidden.t(), logit_gradient, out=self.head)
+        torch.mm(head, net.W_unemb.t(), out=out)
+        torch.mm(net.W_out.t(), head, out=unemb)
+        table = self.table.zero_()
+        for rows in self.rows:
+            table.index_add_(0, rows, flow)
+        torch.mm(table, net.W_in.t(), out=emb)
+        torch.mm(net.W_emb.t(), table, out=into)
+        return self.out
+
+
+class MaskedGradient:
+    """Another gradient, zero where a mask is zero.
+
+    With the masked weights at zero this is the same training as a network that multiplies its
+    weights by the mask in its forward pass, without that multiplication.
+    """
+
+    def __init__(self, inner, mask: torch.Tensor):
+        self.inner, self.mask = inner, mask
+
+    def forward(self) -> torch.Tensor:
+        """Logits of the training set."""
+        return self.inner.forward()
+
+    def backward(self, logit_gradient: torch.Tensor) -> torch.Tensor:
+        """Gradient of all weights, (n_weights,)."""
+        return self.inner.backward(logit_gradient).mul_(self.mask)
+
+
+class TorchOptimizer:
+    """A torch optimiser of the network's parameters, as the trainer steps it.
+
+    The parameters keep their shapes, so optimisers that look at matrices work too.
+
+    Raises
+    ------
+    ValueError
+        If it holds a parameter that is not the network's, or puts another tensor in the place of
+        one: the trainer's weights would no longer be the network's.
+    """
+
+    def __init__(self, inner: torch.optim.Optimizer, network: nn.Module):
+        self.inner, self.parameters = inner, list(network.parameters())
+        own = set(map(id, self.parameters))
+        held = [one for group in inner.param_groups for one in group["params"]]
+        if not held or not all(id(one) in own for one in held):
+            raise ValueError("optimizer: its parameters must be the network's")
+        self.rates = [group["lr"] for group in inner.param_groups]
+
+    def start(self, weights: torch.Tensor) -> dict:
+        """State before the first step; the optimiser keeps its own."""
+        self.places = [parameter.data_ptr() for parameter in self.parameters]
+        return {"step": 0}
+
+    def step(
+        self,
+        state: dict,
+        weights: torch.Tensor,
+        gradient: torch.Tensor,
+        spans: list[slice],
+        factor: float = 1.0,
+    ) -> None:
+        """Update the parameters, which are views of ``weights``."""
+        state["step"] += 1
+        for parameter, span in zip(self.parameters, spans, strict=True):
+            parameter.grad = gradient[span].view_as(parameter)
+        if factor != 1:
+            for group, rate in zip(self.inner.param_groups, self.rates, strict=True):
+                group["lr"] = rate * factor
+        self.inner.step()
+        if [parameter.data_ptr() for parameter in self.parameters] != self.places:
+            raise ValueError(f"optimizer = {self.inner!r}: must change its parameters in place")
+
+    def state_dict(self) -> dict:
+        """State of the torch optimiser."""
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the torch optimiser."""
+        self.inner.load_state_dict(state)
 
 
 def _dtype(network: nn.Module) -> torch.dtype:

@@ -14,37 +14,8 @@ import torch
 from torch import nn
 
 from grokbook import validate
-from grokbook.curves import Curves
 from grokbook.modular.data import Dataset
-from grokbook.modular.train import CURVES, Trainer, evaluate
-
-
-@dataclass(frozen=True)
-class Path:
-    """A training run with its weights.
-
-    Attributes
-    ----------
-    curves : Curves
-        Losses in nats and accuracies at the recorded steps.
-    weights : (n_steps, n_weights) float32 array
-        All weights at these steps, in the order of the network's parameters.
-    """
-
-    curves: Curves
-    weights: np.ndarray
-
-
-def follow(trainer: Trainer, record: Sequence[int]) -> Path:
-    """Train and keep the weights at each recorded step; ValueError unless the steps increase."""
-    record = [int(step) for step in validate.steps("record", list(record))]
-    rows, kept = [], []
-    for step in record:
-        curves = trainer.run([step]).curves
-        rows.append([getattr(curves, name)[-1] for name in CURVES])
-        kept.append(trainer.weights.float().numpy().copy())
-    columns = dict(zip(CURVES, np.transpose(rows), strict=True))
-    return Path(Curves(np.array(record), **columns), np.array(kept))
+from grokbook.modular.train import evaluate
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Losses: value and gradient of each sample in closed form, and what floating point does to them.
 
-A loss is an ``nn.Module``: called on logits (n_samples, n_classes) and labels (n_samples,) it
+A loss is a frozen value: called on logits (n_samples, n_classes) and labels (n_samples,) it
 returns the mean, for autograd and any torch optimiser.  ``terms`` returns the same in closed form,
 with the bookkeeping of collapse.  Other shapes, labels that are no classes and empty batches are
 refused with ValueError; a logit of -inf is a class that is switched off.
@@ -12,10 +12,10 @@ the small terms are absorbed, the loss is exactly 0, and so is the gradient of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from grokbook import validate
@@ -87,15 +87,20 @@ def _check(logits: torch.Tensor, labels: torch.Tensor) -> None:
         raise ValueError(f"labels = {low}..{high}: must be classes in 0..{logits.shape[1] - 1}")
 
 
-class _Loss(nn.Module):
-    """Mean over samples, by autograd; :meth:`terms` by hand."""
+@dataclass(frozen=True)
+class _Loss:
+    """Mean over samples, by autograd; ``terms`` by hand.  It is computed in ``dtype``."""
 
-    def __init__(self, dtype: str):
-        super().__init__()
-        validate.choice("dtype", dtype, tuple(DTYPES))
-        self.dtype = DTYPES[dtype]
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        validate.choice("dtype", self.dtype, tuple(DTYPES))
+
+    def _cast(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.to(DTYPES[self.dtype])
 
 
+@dataclass(frozen=True)
 class CrossEntropy(_Loss):
     """Softmax cross-entropy, computed in a chosen floating-point format (NS Eq. 3).
 
@@ -120,28 +125,24 @@ class CrossEntropy(_Loss):
         If an argument is out of range, or complement is combined with label smoothing.
     """
 
-    def __init__(
-        self,
-        dtype: str = "float32",
-        *,
-        complement: bool = False,
-        label_smoothing: float = 0.0,
-        temperature: float = 1.0,
-        logit_penalty: float = 0.0,
-    ):
-        validate.number("label_smoothing", label_smoothing, at_least=0, below=1)
-        validate.number("temperature", temperature, above=0)
-        validate.number("logit_penalty", logit_penalty, at_least=0)
-        if complement and label_smoothing:
-            raise ValueError("complement = True: must be False with label_smoothing > 0")
-        super().__init__(dtype)
-        self.complement, self.temperature = complement, temperature
-        self.label_smoothing, self.logit_penalty = label_smoothing, logit_penalty
+    _: KW_ONLY
+    complement: bool = False
+    label_smoothing: float = 0.0
+    temperature: float = 1.0
+    logit_penalty: float = 0.0
 
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __post_init__(self):
+        super().__post_init__()
+        validate.number("label_smoothing", self.label_smoothing, at_least=0, below=1)
+        validate.number("temperature", self.temperature, above=0)
+        validate.number("logit_penalty", self.logit_penalty, at_least=0)
+        if self.complement and self.label_smoothing:
+            raise ValueError("complement = True: must be False with label_smoothing > 0")
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss in nats; a scalar tensor of the loss's dtype."""
         _check(logits, labels)
-        z = logits.to(self.dtype)
+        z = self._cast(logits)
         log_p = functional.log_softmax(z / self.temperature, dim=-1)
         value = functional.nll_loss(log_p, labels)
         # What is switched off is left out: 0 * inf is not 0.
@@ -154,7 +155,7 @@ class CrossEntropy(_Loss):
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss, gradient and collapse of each sample; see :class:`Terms`."""
         _check(logits, labels)
-        z, column = logits.to(self.dtype), labels[:, None]
+        z, column = self._cast(logits), labels[:, None]
         scaled = z if self.temperature == 1 else z / self.temperature
         shifted = scaled - scaled.amax(dim=1, keepdim=True)
         right, smooth = shifted.gather(1, column), self.label_smoothing
@@ -178,6 +179,7 @@ class CrossEntropy(_Loss):
         return Terms(value[:, 0], gradient, collapsed)
 
 
+@dataclass(frozen=True)
 class StableMaxCrossEntropy(_Loss):
     """Cross-entropy of StableMax (NS Eqs. 7 and 8); the authors compute it in float64.
 
@@ -189,19 +191,19 @@ class StableMaxCrossEntropy(_Loss):
         As in :class:`CrossEntropy`.
     """
 
-    def __init__(self, dtype: str = "float64", *, complement: bool = False):
-        super().__init__(dtype)
-        self.complement = complement
+    dtype: str = "float64"
+    _: KW_ONLY
+    complement: bool = False
 
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss in nats; a scalar tensor of the loss's dtype."""
         _check(logits, labels)
-        return functional.nll_loss(log_stablemax(logits.to(self.dtype)), labels)
+        return functional.nll_loss(log_stablemax(self._cast(logits)), labels)
 
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss, gradient and collapse of each sample; see :class:`Terms`."""
         _check(logits, labels)
-        z, column = logits.to(self.dtype), labels[:, None]
+        z, column = self._cast(logits), labels[:, None]
         grown = z.abs().add_(1)
         weight = torch.where(z >= 0, grown, 1 / grown)
         total = weight.sum(dim=1, keepdim=True)
@@ -216,6 +218,7 @@ class StableMaxCrossEntropy(_Loss):
         return Terms(value[:, 0], gradient.div_(grown), collapsed)
 
 
+@dataclass(frozen=True)
 class MeanSquare(_Loss):
     """Mean squared distance of logits / height from the one-hot label, over classes (NS App. C.1).
 
@@ -235,23 +238,56 @@ class MeanSquare(_Loss):
         If an argument is out of range.
     """
 
-    def __init__(self, dtype: str = "float32", height: float = 1.0):
-        super().__init__(dtype)
-        self.height = validate.number("height", height, above=0)
+    height: float = 1.0
 
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def __post_init__(self):
+        super().__post_init__()
+        validate.number("height", self.height, above=0)
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss; a scalar tensor of the loss's dtype."""
         _check(logits, labels)
-        target = functional.one_hot(labels, logits.shape[-1]).to(self.dtype)
-        return functional.mse_loss(logits.to(self.dtype) / self.height, target)
+        target = functional.one_hot(labels, logits.shape[-1]).to(DTYPES[self.dtype])
+        return functional.mse_loss(self._cast(logits) / self.height, target)
 
     def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
         """Loss and gradient of each sample; nothing collapses.  See :class:`Terms`."""
         _check(logits, labels)
-        error = logits.to(self.dtype) / self.height
+        error = self._cast(logits) / self.height
         error.scatter_add_(1, labels[:, None], error.new_full((len(labels), 1), -1))
         gradient = error * (2 / error.shape[1])
         return Terms(error.square().mean(dim=1), gradient.div_(self.height), None)
+
+
+@dataclass(frozen=True)
+class AnyLoss:
+    """A function of logits (n_samples, n_classes) and labels (n_samples,) that returns their mean.
+
+    Its gradient is autograd's.  Nothing is known of a sum in it, so no sample counts as collapsed.
+    """
+
+    function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        if not callable(self.function):
+            raise ValueError(f"loss = {self.function!r}: must be a function of logits and labels")
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean loss, a scalar; ValueError if the function returns something else."""
+        mean = self.function(logits, labels)
+        if not isinstance(mean, torch.Tensor) or mean.ndim:
+            found = tuple(mean.shape) if isinstance(mean, torch.Tensor) else type(mean).__name__
+            raise ValueError(f"loss(logits, labels) is {found}: must be the mean, a scalar tensor")
+        return mean
+
+    def terms(self, logits: torch.Tensor, labels: torch.Tensor) -> Terms:
+        """The mean as one value, and the gradient of each sample's own loss."""
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            mean = self(leaf, labels)
+            (gradient,) = torch.autograd.grad(mean, leaf)
+        return Terms(mean.detach()[None], gradient.mul_(len(labels)), None)
 
 
 def _complement(weight, log_right, column):

@@ -1,4 +1,4 @@
-"""The networks, as ordinary modules: MLP, one-layer transformer in Nanda's form and in the paper's.
+"""The networks, as ordinary modules: the MLPs of NS and GT, a one-layer transformer (Nanda's form).
 
 Pairs of symbols never become one-hot vectors: a layer on one-hot inputs is a sum of table rows.
 Each constructor takes a seed of its own and leaves torch's global generator alone.
@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from grokbook import randomness, validate
+from grokbook.modular.data import Dataset
 
 ACTIVATIONS = {"relu": torch.relu, "square": torch.square}
 
@@ -85,6 +86,12 @@ class MLP(nn.Module):
             )
         fan_in = [2 * n_symbols or d_in, *widths[:-1]]
         _draw_uniform(self, fan_in, init_scale, seed)
+
+    @classmethod
+    def on(cls, samples: Dataset, **sizes) -> MLP:
+        """A network for the samples of a task; ``sizes`` as above."""
+        d_in = 0 if samples.n_symbols else samples.inputs.shape[1]
+        return cls(samples.n_symbols, samples.n_classes, d_in=d_in, **sizes)
 
     def preactivation(self, inputs: torch.Tensor) -> torch.Tensor:
         """Input of the first activation; shape (n_samples, width)."""
@@ -178,6 +185,11 @@ class Transformer(nn.Module):
         self.b_out = nn.Parameter(torch.zeros(d_model))
         self.W_U = normal(d_model, n_symbols, width=n_symbols)
 
+    @classmethod
+    def on(cls, samples: Dataset, **sizes) -> Transformer:
+        """A network for the pairs of a task; ``sizes`` as above."""
+        return cls(samples.n_symbols, **sizes)
+
     def residual(self, inputs: torch.Tensor) -> torch.Tensor:
         """Residual stream at "=" after attention; shape (n_samples, d_model)."""
         first, second, last = self.W_E[:-1] + self.W_pos[0], self.W_E[:-1] + self.W_pos[1], 2
@@ -202,3 +214,72 @@ class Transformer(nn.Module):
         stream = self.residual(inputs)
         hidden = torch.relu(torch.addmm(self.b_in, stream, self.W_in))
         return (stream + torch.addmm(self.b_out, hidden, self.W_out)) @ self.W_U
+
+
+class FactoredMLP(nn.Module):
+    """The network of GT: relu((E_a + E_b) W_in) W_out W_unemb, four matrices without biases.
+
+    Between embedding and W_in, and between W_out and unembedding, stands no nonlinearity.  So the
+    two pairs are multiplied first: a table over symbols and a head over hidden units.
+
+    Attributes
+    ----------
+    W_emb : (p, d_emb); W_in : (d_emb, width); W_out : (width, d_emb); W_unemb : (d_emb, p)
+
+    Parameters
+    ----------
+    n_symbols : int
+        p; also the number of classes.  67 in GT.
+    d_emb, width : int
+        500 and 48 in GT.
+    init_scale : float
+        Factor > 0 (GT's kappa) on initial weights of standard deviation 1/sqrt(rows).
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        n_symbols: int = 67,
+        *,
+        d_emb: int = 500,
+        width: int = 48,
+        init_scale: float = 1.0,
+        seed: int = 0,
+    ):
+        super().__init__()
+        for name, value in {"n_symbols": n_symbols, "d_emb": d_emb, "width": width}.items():
+            validate.count(name, value)
+        validate.number("init_scale", init_scale, above=0)
+        rng = randomness.torch_generator(seed)
+
+        def normal(rows, columns):
+            draw = torch.randn(rows, columns, generator=rng)
+            return nn.Parameter(draw * (init_scale / math.sqrt(rows)))
+
+        self.W_emb, self.W_in = normal(n_symbols, d_emb), normal(d_emb, width)
+        self.W_out, self.W_unemb = normal(width, d_emb), normal(d_emb, n_symbols)
+
+    @classmethod
+    def on(cls, samples: Dataset, **sizes) -> FactoredMLP:
+        """A network for the pairs of a task; ``sizes`` as above."""
+        return cls(samples.n_symbols, **sizes)
+
+    @property
+    def table(self) -> torch.Tensor:
+        """What each symbol sends to each hidden unit, W_emb W_in; (p, width)."""
+        return self.W_emb @ self.W_in
+
+    @property
+    def head(self) -> torch.Tensor:
+        """What each hidden unit sends to each class, W_out W_unemb; (width, p)."""
+        return self.W_out @ self.W_unemb
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits; shape (n_samples, p)."""
+        table = self.table
+        return torch.relu(table[inputs[:, 0]] + table[inputs[:, 1]]) @ self.head

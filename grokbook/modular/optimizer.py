@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 import torch
 
@@ -57,9 +58,6 @@ class OrthogonalGradient(torch.optim.Optimizer):
 
     The projection is per parameter tensor.  Groups, state and defaults are those of the wrapped
     optimiser: schedulers, new groups, copies, pickles and state dicts work as they do with it.
-
-    >>> inner = torch.optim.AdamW(network.parameters(), lr=0.01)      # doctest: +SKIP
-    >>> optimizer = OrthogonalGradient(inner)                          # doctest: +SKIP
 
     Parameters
     ----------
@@ -138,18 +136,23 @@ class OrthogonalGradient(torch.optim.Optimizer):
         self._share()
 
 
+@dataclass(frozen=True)
 class _Flat:
     """What the flat optimisers share: the step size and the projection.
 
-    ``learning_rate`` > 0; with ``relative`` it is multiplied by the norm of all weights over that
-    at the start.  ``orthogonal`` is "" (off), "rescaled" (the authors' code) or "plain" (Eq. 12).
+    They are frozen values; what changes during training is in the state that they start.
     """
 
-    def __init__(self, learning_rate: float, weight_decay: float, relative: bool, orthogonal: str):
-        self.learning_rate = validate.number("learning_rate", learning_rate, above=0)
-        self.weight_decay = validate.number("weight_decay", weight_decay, at_least=0)
-        self.orthogonal = validate.choice("orthogonal", orthogonal, ("", "rescaled", "plain"))
-        self.relative = relative
+    learning_rate: float = 1e-3
+    _: KW_ONLY
+    weight_decay: float = 0.0
+    relative: bool = False
+    orthogonal: str = ""
+
+    def __post_init__(self):
+        validate.number("learning_rate", self.learning_rate, above=0)
+        validate.number("weight_decay", self.weight_decay, at_least=0)
+        validate.choice("orthogonal", self.orthogonal, ("", "rescaled", "plain"))
 
     def start(self, weights: torch.Tensor) -> dict:
         """State before the first step, for weights of shape (n_weights,)."""
@@ -176,9 +179,10 @@ class _Flat:
         rate = self.learning_rate * factor
         if self.relative:
             rate *= float(norm_of(weights)) / state["start_norm"]
-        self._move(state, weights, gradient, rate)
+        self._move(state, weights, gradient, rate, spans)
 
 
+@dataclass(frozen=True)
 class AdamW(_Flat):
     """AdamW on one flat vector of weights, with bias correction and decoupled weight decay.
 
@@ -200,28 +204,22 @@ class AdamW(_Flat):
         >= 0.  NS: 1e-25 or 1e-30; torch's default of 1e-8 stops learning before collapse (App. I).
     """
 
-    def __init__(
-        self,
-        learning_rate: float = 1e-3,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.99,
-        epsilon: float = 1e-30,
-        weight_decay: float = 0.0,
-        relative: bool = False,
-        orthogonal: str = "",
-    ):
-        super().__init__(learning_rate, weight_decay, relative, orthogonal)
-        self.beta1 = validate.number("beta1", beta1, at_least=0, below=1)
-        self.beta2 = validate.number("beta2", beta2, at_least=0, below=1)
-        self.epsilon = validate.number("epsilon", epsilon, at_least=0)
+    beta1: float = 0.9
+    beta2: float = 0.99
+    epsilon: float = 1e-30
+
+    def __post_init__(self):
+        super().__post_init__()
+        validate.number("beta1", self.beta1, at_least=0, below=1)
+        validate.number("beta2", self.beta2, at_least=0, below=1)
+        validate.number("epsilon", self.epsilon, at_least=0)
 
     def start(self, weights: torch.Tensor) -> dict:
         """State before the first step: moments of shape (n_weights,)."""
         moments = {"first": torch.zeros_like(weights), "second": torch.zeros_like(weights)}
         return super().start(weights) | moments
 
-    def _move(self, state, weights, gradient, rate):
+    def _move(self, state, weights, gradient, rate, spans):
         first, second, step = state["first"], state["second"], state["step"]
         first.lerp_(gradient, 1 - self.beta1)
         second.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
@@ -232,6 +230,33 @@ class AdamW(_Flat):
         weights.addcdiv_(first, scale, value=-rate / (1 - self.beta1**step))
 
 
+@dataclass(frozen=True)
+class SphericalAdamW(AdamW):
+    """AdamW whose step keeps the norm of each parameter tensor: training on spheres.
+
+    ⊥Grad takes the radial part out of the *gradient* (NS Eq. 12); Adam's moments and a finite step
+    put some of it back, and the norm grows.  Here it is taken out of the *step*, and the tensor is
+    put back on its sphere.  The moments are those of the raw gradient.  A tensor of zero weights
+    stays zero; weight decay changes nothing.  The defaults are those of the authors' code.
+    """
+
+    learning_rate: float = 0.01
+    _: KW_ONLY
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def _move(self, state, weights, gradient, rate, spans):
+        before = weights.clone()
+        super()._move(state, weights, gradient, rate, spans)
+        for span in spans:
+            old = before[span]
+            moved = old + orthogonal_part(weights[span] - old, old)
+            norm = norm_of(moved)
+            floor = torch.finfo(norm.dtype).tiny
+            weights[span] = moved * (norm_of(old) / norm.clamp_min(floor))
+
+
+@dataclass(frozen=True)
 class SGD(_Flat):
     """Gradient descent on one flat vector of weights, with momentum.
 
@@ -251,25 +276,20 @@ class SGD(_Flat):
         Divide the step by the norm of the whole gradient (NS App. B.2).
     """
 
-    def __init__(
-        self,
-        learning_rate: float = 0.1,
-        *,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
-        relative: bool = False,
-        orthogonal: str = "",
-        normalised: bool = False,
-    ):
-        super().__init__(learning_rate, weight_decay, relative, orthogonal)
-        self.momentum = validate.number("momentum", momentum, at_least=0, below=1)
-        self.normalised = normalised
+    learning_rate: float = 0.1
+    _: KW_ONLY
+    momentum: float = 0.0
+    normalised: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        validate.number("momentum", self.momentum, at_least=0, below=1)
 
     def start(self, weights: torch.Tensor) -> dict:
         """State before the first step: a velocity of shape (n_weights,)."""
         return super().start(weights) | {"velocity": torch.zeros_like(weights)}
 
-    def _move(self, state, weights, gradient, rate):
+    def _move(self, state, weights, gradient, rate, spans):
         if self.normalised:
             norm = norm_of(gradient)
             gradient.div_(norm.clamp_min(torch.finfo(norm.dtype).tiny))

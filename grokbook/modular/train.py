@@ -5,90 +5,34 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from grokbook import validate
-from grokbook.curves import HOLD, Curves
-from grokbook.modular.bring import AnyLoss, TorchOptimizer
 from grokbook.modular.data import Dataset
-from grokbook.modular.gradient import flatten, gradient_of
-from grokbook.modular.loss import CrossEntropy
+from grokbook.modular.gradient import MaskedGradient, TorchOptimizer, flatten, gradient_of
+from grokbook.modular.loss import AnyLoss, CrossEntropy
 from grokbook.modular.optimizer import SGD, AdamW, norm_of
+from grokbook.modular.run import Log, Run
 
 # A gradient of the logits, (n_train, n_classes), that may be edited in place before it is used.
 Edit = Callable[[int, torch.Tensor, torch.Tensor], None]
-CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-RECORDS = (
-    "weight_norm",
-    "max_logit",
-    "collapsed",
-    "zero_gradient",
-    "absorbed",
-    "zero_weight_gradient",
-)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Curves of one run, or of several at the same steps, and what else happened meanwhile.
-
-    Attributes
-    ----------
-    curves : Curves
-        Losses in nats, of the chosen loss; accuracies as fractions.
-    weight_norm : (..., n_steps) array
-        Norm of all weights.
-    max_logit : (..., n_steps) array
-        Largest absolute logit on the training set.
-    collapsed : (..., n_steps) array
-        Share of training samples whose softmax sum equals its largest term (NS Section 2.1);
-        0 for a loss without a sum.
-    zero_gradient : (..., n_steps) array
-        Share of training samples with an exactly zero gradient at the right class.
-    absorbed : (..., n_steps) array
-        Share of weights that the step just done left as they were; 0 at the start (NS App. C).
-    zero_weight_gradient : (..., n_steps) array
-        Share of weights whose gradient is exactly zero.
-    alignment : (..., n_tensors, n_steps) array
-        Cosine between each parameter tensor and its negative gradient (NS Fig. 5).
-    tensors : tuple of str
-        Names of the parameter tensors.
-    ended : str
-        Why a run ended before its last step; empty if it did not.
-    """
-
-    curves: Curves
-    weight_norm: np.ndarray
-    max_logit: np.ndarray
-    collapsed: np.ndarray
-    zero_gradient: np.ndarray
-    absorbed: np.ndarray
-    zero_weight_gradient: np.ndarray
-    alignment: np.ndarray
-    tensors: tuple[str, ...]
-    ended: str = ""
-
-    @property
-    def step(self) -> np.ndarray:
-        """Recorded steps, (n_steps,)."""
-        return self.curves.step
 
 
 class Trainer:
     """Trains a network on the whole training set at every step.
 
     The network's parameters become views of one vector (:func:`~grokbook.modular.gradient.flatten`)
-    and stay usable.
+    and stay usable.  What is put into them between runs counts.
 
     Parameters
     ----------
     network : nn.Module
-        From inputs to logits.  An :class:`MLP` on pairs without biases uses closed forms; any other
-        module, autograd.
+        From inputs to logits.  MLPs of this package on pairs without biases use closed forms; any
+        other module, autograd.
     train, test : Dataset
     loss : loss of this package, or callable, optional
         :class:`CrossEntropy` in float32 by default.  Any function of logits and labels that returns
@@ -102,11 +46,15 @@ class Trainer:
         squares of gradients above the smallest float32.
     edit : callable, optional
         ``edit(step, gradient, labels)`` may change the logits' gradient in place.
+    mask : (n_weights,) tensor of 0 and 1, optional
+        Masked weights are zero and stay so (GT).
+    weights : (n_weights,) tensor, optional
+        Where to start; the network's own weights by default.
 
     Raises
     ------
     ValueError
-        If an argument is out of range, or the two sets hold different tasks.
+        If an argument is out of range or has another shape, or the two sets hold different tasks.
     """
 
     def __init__(
@@ -120,6 +68,8 @@ class Trainer:
         schedule: Callable[[int], float] | None = None,
         gradient_scale: float = 1.0,
         edit: Edit | None = None,
+        mask: torch.Tensor | None = None,
+        weights: torch.Tensor | None = None,
     ):
         shapes = [(one.n_symbols, one.n_classes, one.inputs.shape[1]) for one in (train, test)]
         if shapes[0] != shapes[1]:
@@ -135,7 +85,13 @@ class Trainer:
         self.schedule = schedule
         self.scale, self.edit = gradient_scale / len(train), edit
         self.weights, self.spans = flatten(network)
+        if weights is not None:
+            self.weights.copy_(self._like_weights("weights", weights))
+        self.mask = None if mask is None else self._like_weights("mask", mask)
         self.gradient = gradient_of(network, train)
+        if mask is not None:
+            self.gradient = MaskedGradient(self.gradient, self.mask)
+            self.weights.mul_(self.mask)
         self.state = self.optimizer.start(self.weights)
 
     @property
@@ -143,48 +99,60 @@ class Trainer:
         """Steps done so far."""
         return self.state["step"]
 
-    def run(self, record: Sequence[int], *, stop_at: float | None = None) -> Run:
+    def run(
+        self,
+        record: Sequence[int],
+        *,
+        keep: Sequence[int] = (),
+        stop_at: float | None = None,
+        wait: float = 0,
+    ) -> Run:
         """Train up to the last recorded step, from where the trainer stands.
 
         Parameters
         ----------
         record : sequence of int
             Steps at which to record, increasing, none before the current one.
+        keep : sequence of int
+            Steps at which to keep the weights; they are always kept at the end.
         stop_at : float, optional
             Test accuracy in (0, 1]: end once it has held for 4 records.
+        wait : float
+            End no sooner than this many steps after the first of these records.
 
         Returns
         -------
         Run
-            With shapes (n_steps,).  If the loss stops being finite the run ends there, with a
-            warning that names the step; the records up to it are kept.
+            With shapes (n_steps,); its end is recorded.  If the loss stops being finite the run
+            ends there, with a warning that names the step; the records up to it are kept.
 
         Raises
         ------
         ValueError
             If the steps do not increase or lie behind, or a level is out of range.
         """
-        record = self._checked(record, stop_at)
-        wanted, rows, ended, before = set(record), [], "", None
-        for step in range(self.step, record[-1] + 1):
-            logits = self.gradient.forward()
+        log = Log(self.step, record, keep, stop_at, wait)
+        self._take_back()
+        before = None
+        while True:
+            step, logits = self.step, self.gradient.forward()
             terms = self.loss.terms(logits, self.train.labels)
             value = float(terms.value.double().mean())
             if not np.isfinite(value):
-                ended = f"the loss is {value} at step {step}"
-                warnings.warn(ended, RuntimeWarning, stacklevel=2)
+                log.ended = f"the loss is {value} at step {step}"
+                warnings.warn(log.ended, RuntimeWarning, stacklevel=2)
                 break
-            facts = self._facts(value, terms, logits) if step in wanted else None
+            facts = self._facts(value, terms, logits) if log.wants(step) else None
             weight_gradient = self._weight_gradient(step, terms.gradient)
             if facts is not None:
-                rows.append({"step": step} | facts | self._geometry(weight_gradient, before))
-                if stop_at is not None and self._held(rows, stop_at):
-                    ended = f"test accuracy has held {stop_at:g} at step {step}"
-            if ended or step == record[-1]:
+                log.add({"step": step} | facts | self._geometry(weight_gradient, before))
+            if step == log.last:
                 break
-            before = self.weights.clone() if step + 1 in wanted else None
+            log.keep_weights(step, self.weights)
+            before = self.weights.clone() if log.wants(step + 1) else None
             self.move(weight_gradient)
-        return _collect(rows, tuple(self.spans), ended)
+        log.keep_weights(self.step, self.weights, end=True)
+        return log.run(tuple(self.spans))
 
     def move(self, gradient: torch.Tensor) -> None:
         """One step of the optimiser with a gradient of all weights, (n_weights,)."""
@@ -209,22 +177,31 @@ class Trainer:
         ValueError
             If the weights differ in number.
         """
-        if checkpoint["weights"].shape != self.weights.shape:
-            shape = tuple(checkpoint["weights"].shape)
-            raise ValueError(f"checkpoint has {shape} weights: must be {tuple(self.weights.shape)}")
-        self.weights.copy_(checkpoint["weights"])
+        self.weights.copy_(self._like_weights("checkpoint", checkpoint["weights"]))
         self.state = copy.deepcopy(checkpoint["state"])
         if checkpoint["optimizer"]:
             self.optimizer.load_state_dict(copy.deepcopy(checkpoint["optimizer"]))
         torch.set_rng_state(checkpoint["rng"])
 
-    def _checked(self, record, stop_at):
-        steps = validate.steps("record", list(record))
-        if steps[0] < self.step or np.any(steps != steps.astype(int)):
-            raise ValueError(f"record starts at {steps[0]:g}: must be whole, from {self.step} on")
-        if stop_at is not None:
-            validate.number("stop_at", stop_at, above=0, at_most=1)
-        return [int(step) for step in steps]
+    def _like_weights(self, name: str, vector: torch.Tensor) -> torch.Tensor:
+        vector = torch.as_tensor(vector).to(self.weights.dtype)
+        if vector.shape != self.weights.shape:
+            shapes = tuple(vector.shape), tuple(self.weights.shape)
+            raise ValueError(f"{name} has shape {shapes[0]}: must be {shapes[1]}")
+        if name == "mask" and not torch.all((vector == 0) | (vector == 1)):
+            raise ValueError("mask has values besides 0 and 1: must be 0 or 1")
+        return vector
+
+    @torch.no_grad()
+    def _take_back(self) -> None:
+        """Parameters that were given tensors of their own become views again, values and all."""
+        for parameter, span in zip(self.network.parameters(), self.spans.values(), strict=True):
+            own = self.weights[span].view_as(parameter)
+            if parameter.data_ptr() != own.data_ptr():
+                own.copy_(parameter)
+                parameter.data = own
+        if self.mask is not None:
+            self.weights.mul_(self.mask)
 
     def _weight_gradient(self, step, logit_gradient):
         if self.edit is not None:
@@ -264,76 +241,25 @@ class Trainer:
             "alignment": np.nan_to_num(cosines),
         }
 
-    @staticmethod
-    def _held(rows, level):
-        last = rows[-HOLD - 1 :]
-        return len(last) > HOLD and all(row["test_accuracy"] >= level for row in last)
-
 
 def train(
-    network: nn.Module,
-    data: tuple[Dataset, Dataset],
-    record: Sequence[int],
-    *,
-    stop_at: float | None = None,
-    **options,
-) -> Run:
+    network: nn.Module, data: tuple[Dataset, Dataset], record: Sequence[int], *,
+    stop_at: float | None = None, **options,
+) -> Run:  # fmt: skip
     """Train a network on ``data`` = (train, test): :class:`Trainer` and its ``run`` in one call.
 
     ``options`` are the trainer's: ``loss``, ``optimizer``, ``schedule``, ``gradient_scale``,
-    ``edit``.
+    ``edit``, ``mask``, ``weights``.
     """
-    trainer = Trainer(network, *data, **options)
-    return trainer.run(record, stop_at=stop_at)
+    return Trainer(network, *data, **options).run(record, stop_at=stop_at)
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, data: Dataset, loss: nn.Module) -> tuple[float, float]:
+def evaluate(network: nn.Module, data: Dataset, loss: CrossEntropy) -> tuple[float, float]:
     """Mean loss and accuracy on a data set, in float32 at least, without dropout."""
     network.eval()
     logits = network(data.inputs)
-    wide = logits if loss.dtype != torch.float64 else logits.double()
-    precise = copy.copy(loss)
-    precise.dtype = wide.dtype
+    wide = logits.double() if loss.dtype == "float64" else logits
+    precise = replace(loss, dtype=str(wide.dtype).removeprefix("torch."))
     accuracy = float((logits.argmax(dim=1) == data.labels).double().mean())
     return float(precise(wide, data.labels)), accuracy
-
-
-def stack(runs: Sequence[Run]) -> Run:
-    """Several runs as one, at the steps of the longest; those that ended keep their last values.
-
-    Shapes become (n_runs, n_steps).
-
-    Raises
-    ------
-    ValueError
-        If there is no run, or two runs have different steps or tensors.
-    """
-    if not runs:
-        raise ValueError("runs = []: must hold at least one run")
-    step = max((run.step for run in runs), key=len)
-    for run in runs:
-        if not np.array_equal(run.step, step[: run.step.size]) or run.tensors != runs[0].tensors:
-            raise ValueError("runs: must have the same steps, up to where they end, and tensors")
-
-    def joined(values):
-        return np.stack(
-            [
-                np.pad(one, [(0, 0)] * (one.ndim - 1) + [(0, step.size - one.shape[-1])], "edge")
-                for one in values
-            ]
-        )
-
-    curves = {name: joined([getattr(run.curves, name) for run in runs]) for name in CURVES}
-    rest = {name: joined([getattr(run, name) for run in runs]) for name in (*RECORDS, "alignment")}
-    ended = "; ".join(run.ended for run in runs if run.ended)
-    return Run(Curves(step, **curves), tensors=runs[0].tensors, ended=ended, **rest)
-
-
-def _collect(rows: list[dict], tensors: tuple[str, ...], ended: str) -> Run:
-    if not rows:
-        raise FloatingPointError(f"no record: {ended}")
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    curves = Curves(columns["step"], **{name: columns[name] for name in CURVES})
-    rest = {name: columns[name] for name in RECORDS}
-    return Run(curves, alignment=columns["alignment"].T, tensors=tensors, ended=ended, **rest)

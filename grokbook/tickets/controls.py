@@ -6,14 +6,18 @@ A table has a row for each run: which arm, which seed, its times and its curves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from grokbook.modular.path import Path, follow, schedule
+from grokbook.curves import LEVEL
+from grokbook.modular.loss import CrossEntropy
+from grokbook.modular.run import Run, schedule
+from grokbook.modular.setting import Setting
 from grokbook.modular.train import Trainer
 from grokbook.tickets import masks
-from grokbook.tickets.setting import TicketSetting
+from grokbook.tickets.setting import QUICK
 
 RATE = 0.6
 # Steps after generalisation at which the dense run ends and its mask is taken.
@@ -24,6 +28,10 @@ NORM_ARMS = ("dense", "ticket", *(f"dense, L{p} norm of the ticket" for p in (1,
 RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 NO_DECAY_RATES = (0.6, 0.7, 0.8)
 LATE = (2.0,)
+# Of the cross-entropy; the complement takes the right class's gradient as minus the others' sum.
+PRECISIONS = {"float64": CrossEntropy("float64"), "float32": CrossEntropy()} | {
+    "complement": CrossEntropy(complement=True)
+}
 
 
 class Table:
@@ -33,7 +41,7 @@ class Table:
         self.record = schedule(n_steps, **RECORD)
         self.rows: list[dict] = []
 
-    def add(self, arm: str, seed: int, run: Path) -> None:
+    def add(self, arm: str, seed: int, run: Run) -> None:
         """One run; its curves are continued by their last values."""
         norms = [float(torch.linalg.vector_norm(run.last, p)) for p in (1, 2)]
         self.rows.append(
@@ -43,7 +51,7 @@ class Table:
                 "t_mem": run.t_mem,
                 "t_gen": run.t_gen,
                 "best": run.best,
-                "ended": run.step[-1],
+                "ended": run.kept[-1],
                 "norm": norms,
                 "train_accuracy": run.continued("train_accuracy", self.record),
                 "test_accuracy": run.continued("test_accuracy", self.record),
@@ -65,39 +73,40 @@ class Table:
 
 
 def dense_run(
-    setting: TicketSetting, seed: int, n_steps: int, *, keep: Sequence[int] = ()
-) -> tuple[Trainer, Path]:
+    setting: Setting, seed: int, n_steps: int, *, keep: Sequence[int] = ()
+) -> tuple[Trainer, Run]:
     """A dense run to 200 steps after generalisation; and its trainer.
 
     Weights are kept every 50 steps, and at the steps ``keep``.
     """
     trainer, record = setting.trainer(seed), schedule(n_steps, **RECORD)
-    return trainer, follow(trainer, record, keep=[*range(0, n_steps, 50), *keep], wait=WAIT)
+    keep = [*range(0, n_steps, 50), *keep]
+    return trainer, trainer.run(record, keep=keep, stop_at=LEVEL, wait=WAIT)
 
 
 def ticket_run(
-    setting: TicketSetting,
+    setting: Setting,
     seed: int,
     mask: torch.Tensor | None,
     n_steps: int,
     *,
     weights: torch.Tensor | None = None,
-) -> Path:
+) -> Run:
     """A masked (or otherwise started) run to 100 steps after generalisation."""
     trainer = setting.trainer(seed, mask=mask, weights=weights)
-    return follow(trainer, schedule(n_steps, every=10, first=120), wait=100)
+    return trainer.run(schedule(n_steps, every=10, first=120), stop_at=LEVEL, wait=100)
 
 
 def norm_arms(
-    setting: TicketSetting,
+    setting: Setting,
     seed: int,
     trainer: Trainer,
-    dense: Path,
+    dense: Run,
     n_steps: int,
     keep: Sequence[int],
     *,
     rate: float = RATE,
-) -> dict[str, Path]:
+) -> dict[str, Run]:
     """A dense run taken on to ``n_steps``, its ticket, and dense networks with the ticket's norms.
 
     ``trainer`` and ``dense`` are those of :func:`dense_run`; weights are kept at the steps ``keep``
@@ -110,13 +119,13 @@ def norm_arms(
         for order, arm in enumerate(NORM_ARMS[2:], start=1)
     }
     rest = [step for step in record if step > trainer.step]
-    runs = {"dense": dense.then(follow(trainer, rest, keep=keep)) if rest else dense}
+    runs = {"dense": dense.then(trainer.run(rest, keep=keep)) if rest else dense}
     for arm, start in starts.items():
-        runs[arm] = follow(setting.trainer(seed, **start), record, keep=keep)
+        runs[arm] = setting.trainer(seed, **start).run(record, keep=keep)
     return runs
 
 
-def norms_of(runs: Mapping[str, Path], keep: Sequence[int]) -> np.ndarray:
+def norms_of(runs: Mapping[str, Run], keep: Sequence[int]) -> np.ndarray:
     """L1 and L2 norm of all weights at the steps ``keep``; (n_runs, n_keep, 2)."""
     sizes = [
         [[torch.linalg.vector_norm(run.at(step), p) for p in (1, 2)] for step in keep]
@@ -137,22 +146,22 @@ def norm_controls(
     """
     table, norms = Table(n_steps), []
     for seed in seeds:
-        trainer, dense = dense_run(TicketSetting(), seed, n_steps, keep=keep)
-        runs = norm_arms(TicketSetting(), seed, trainer, dense, n_steps, keep)
+        trainer, dense = dense_run(QUICK, seed, n_steps, keep=keep)
+        runs = norm_arms(QUICK, seed, trainer, dense, n_steps, keep)
         for arm, run in runs.items():
             table.add(arm, seed, run)
         norms.append(norms_of(runs, keep))
     return table.arrays() | {"kept": np.array(keep), "norms": np.concatenate(norms)}
 
 
-def add_mask_times(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+def add_mask_times(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
     """Tickets from masks taken on the way: see :func:`mask_times`."""
     for name, step in mask_times(dense).items():
         mask = masks.magnitude(dense.at(step), RATE)
         table.add(name, seed, ticket_run(setting, seed, mask, n))
 
 
-def add_rates(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+def add_rates(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
     """Tickets of all pruning rates in ``RATES``."""
     for rate in RATES:
         mask = masks.magnitude(dense.last, rate)
@@ -160,7 +169,7 @@ def add_rates(table: Table, setting: TicketSetting, seed: int, dense: Path, n: i
 
 
 def add_criteria(
-    table: Table, setting: TicketSetting, seed: int, n: int, criteria: Sequence[str] = ()
+    table: Table, setting: Setting, seed: int, n: int, criteria: Sequence[str] = ()
 ) -> None:
     """Masks made at initialisation, by all criteria or the given ones."""
     for criterion in criteria or tuple(masks.CRITERIA):
@@ -177,13 +186,13 @@ def pruned_at_initialisation(
     """
     table = Table(n_steps)
     for seed in seeds:
-        add_criteria(table, TicketSetting(), seed, n_steps)
+        add_criteria(table, QUICK, seed, n_steps)
     for seed in range(max(seeds) + 1, max(seeds) + 1 + more_random):
-        add_criteria(table, TicketSetting(), seed, n_steps, ["random"])
+        add_criteria(table, QUICK, seed, n_steps, ["random"])
     return table.arrays()
 
 
-def add_carried(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+def add_carried(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
     """The ticket and what its mask loses when moved: shuffled, on fresh weights, by layer."""
     mask, spans = masks.magnitude(dense.last, RATE), setting.spans()
     fresh = setting.initial(100 + seed)
@@ -195,20 +204,20 @@ def add_carried(table: Table, setting: TicketSetting, seed: int, dense: Path, n:
     table.add("fresh initial weights", seed, ticket_run(setting, seed, mask, n, weights=fresh))
 
 
-def add_no_decay(table: Table, setting: TicketSetting, seed: int, dense: Path, n: int) -> None:
+def add_no_decay(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
     """The dense network and tickets of ``NO_DECAY_RATES``, trained without weight decay."""
-    free = setting.replace(weight_decay=0.0)
+    free = setting.replace(optimizer=replace(setting.optimizer, weight_decay=0.0))
     table.add("dense, no decay", seed, ticket_run(free, seed, None, n))
     for rate in NO_DECAY_RATES:
         mask = masks.magnitude(dense.last, rate)
         table.add(f"no decay, k = {rate}", seed, ticket_run(free, seed, mask, n))
 
 
-def mask_times(dense: Path) -> dict[str, int]:
+def mask_times(dense: Run) -> dict[str, int]:
     """Steps at which masks are taken: 50, and shares of the generalisation time."""
     wanted = {"mask at step 50": 50} | {f"mask at {f:g} t_gen": f * dense.t_gen for f in FRACTIONS}
     return {
-        name: int(dense.step[np.argmin(np.abs(dense.step - one))])
+        name: int(dense.kept[np.argmin(np.abs(dense.kept - one))])
         for name, one in wanted.items()
         if np.isfinite(one)
     }
@@ -217,7 +226,7 @@ def mask_times(dense: Path) -> dict[str, int]:
 def _late_masks(table, setting, seed, trainer, t_gen, n_steps):
     """Train the dense network on, and take masks long after it has generalised."""
     for factor in LATE if np.isfinite(t_gen) else ():
-        later = follow(trainer, [max(round(factor * t_gen), trainer.step)])
+        later = trainer.run([max(round(factor * t_gen), trainer.step)])
         table.add(f"dense at {factor:g} t_gen", seed, later)
         mask = masks.magnitude(later.last, RATE)
         table.add(f"mask at {factor:g} t_gen", seed, ticket_run(setting, seed, mask, n_steps))
@@ -232,7 +241,7 @@ def late_masks(
     """
     table = Table(n_steps)
     for precision in precisions:
-        one, part = TicketSetting(precision=precision), Table(n_steps)
+        one, part = QUICK.replace(loss=PRECISIONS[precision]), Table(n_steps)
         for seed in seeds:
             trainer, dense = dense_run(one, seed, n_steps)
             part.add("dense", seed, dense)

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from grokbook import randomness, validate
-from grokbook.modular.factored import FactoredMLP
 from grokbook.modular.gradient import flatten
-from grokbook.tickets.setting import TicketSetting
+from grokbook.modular.network import FactoredMLP
+from grokbook.modular.setting import Setting
 
 # SynFlow's rounds in its own paper; one shot in the code of GT.
 SYNFLOW_ROUNDS = 100
@@ -95,14 +95,14 @@ def shuffled(mask: torch.Tensor, spans: Mapping[str, slice], seed: int) -> torch
     return out
 
 
-def snip(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
+def snip(setting: Setting, seed: int, rate: float) -> torch.Tensor:
     """SNIP (Lee et al. 2019), one shot: keep the largest size of ``w dL/dw`` at initialisation."""
     parameters, loss = _initial_loss(setting, seed)
     gradient = torch.autograd.grad(loss, parameters)
     return keep_largest(_times_weights(gradient, parameters).abs(), rate)
 
 
-def grasp(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
+def grasp(setting: Setting, seed: int, rate: float) -> torch.Tensor:
     """GraSP (Wang et al. 2020), one shot: keep the largest w (H dL/dw).
 
     Logits are divided by 200 in the loss, as in the authors' code.  Removing a weight of large
@@ -117,7 +117,7 @@ def grasp(setting: TicketSetting, seed: int, rate: float) -> torch.Tensor:
 
 def _initial_loss(setting, seed, temperature=1.0) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Initial weights in float64 and the cross-entropy of the training set as their function."""
-    network = setting.network(seed).double()
+    network = setting.untrained(seed).double()
     train, _ = setting.data(seed)
     logits = network(train.inputs) / temperature
     return list(network.parameters()), torch.nn.functional.cross_entropy(logits, train.labels)
@@ -152,14 +152,14 @@ def synaptic_flow(network: FactoredMLP, weights: torch.Tensor) -> torch.Tensor:
     return torch.cat(scores[::-1])
 
 
-def synflow(setting: TicketSetting, seed: int, rate: float, *, rounds: int = 1) -> torch.Tensor:
+def synflow(setting: Setting, seed: int, rate: float, *, rounds: int = 1) -> torch.Tensor:
     """SynFlow, one shot (``rounds`` = 1, as in the code of GT) or iterative (100 in its paper).
 
     With rounds the kept share falls in equal factors; no data are used.
     """
     validate.number("rate", rate, at_least=0, below=1)
     validate.count("rounds", rounds)
-    network, weights = setting.network(seed), setting.initial(seed)
+    network, weights = setting.untrained(seed), setting.initial(seed)
     mask = torch.ones_like(weights)
     for done in range(1, rounds + 1):
         removed = 1 - (1 - rate) ** (done / rounds)
@@ -177,9 +177,7 @@ CRITERIA = {
 }
 
 
-def at_initialisation(
-    criterion: str, setting: TicketSetting, seed: int, rate: float
-) -> torch.Tensor:
+def at_initialisation(criterion: str, setting: Setting, seed: int, rate: float) -> torch.Tensor:
     """The mask of a criterion that sees the initial weights only; ValueError if it is unknown."""
     validate.choice("criterion", criterion, tuple(CRITERIA))
     return CRITERIA[criterion](setting, seed, rate)

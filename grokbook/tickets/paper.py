@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from grokbook.curves import LEVEL
 from grokbook.modular import fourier
-from grokbook.modular.path import Path, follow, schedule
-from grokbook.modular.train import CURVES
+from grokbook.modular.run import CURVES, Run, schedule
+from grokbook.modular.setting import Setting
 from grokbook.tickets import graphs, masks
-from grokbook.tickets.setting import TicketSetting
 
 GRAPH_MEASURES = ("weighted gap", "spectral gap", "Ramanujan gap", "path length", "clustering")
 # Name of an arm, its pruning rate, and where its mask comes from: a share of the way to the end.
@@ -27,7 +27,7 @@ TICKETS = (
 def paper_arm(
     seeds: Sequence[int],
     *,
-    setting: Mapping,
+    setting: Setting,
     n_steps: int,
     wait: int,
     graph_steps: Sequence[int],
@@ -38,8 +38,7 @@ def paper_arm(
     Parameters
     ----------
     seeds : sequence of int
-    setting : mapping
-        Arguments of :class:`TicketSetting`.
+    setting : Setting
     n_steps, wait : int
         A dense run ends ``wait`` steps after its generalisation time, at ``n_steps`` at the latest.
     graph_steps : sequence of int
@@ -58,10 +57,9 @@ def paper_arm(
         ``ticket_`` curves (n_seeds, n_arms, n_steps), ``ticket_entropy`` (n_seeds, n_steps of
         ``ticket_kept``).
     """
-    one = TicketSetting(**setting)
     kept = [0, 100, 1000, *range(2000, n_steps + 1, 2000)]
     found = [
-        _seed(one, seed, schedule(n_steps, every=50, first=150), kept, graph_steps, wait,
+        _seed(setting, seed, schedule(n_steps, every=50, first=150), kept, graph_steps, wait,
               schedule(ticket_steps, first=150))
         for seed in seeds
     ]  # fmt: skip
@@ -81,14 +79,14 @@ TICKET_KEPT = (0, 10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000)
 
 
 def _seed(setting, seed, record, kept, graph_steps, wait, ticket_record):
-    network, initial = setting.network(seed), setting.initial(seed)
+    network, initial = setting.untrained(seed), setting.initial(seed)
     shapes = {name: weight.shape for name, weight in network.named_parameters()}
-    dense = follow(setting.trainer(seed), record, keep=kept, wait=wait)
+    dense = setting.trainer(seed).run(record, keep=kept, stop_at=LEVEL, wait=wait)
     measured = _structure(setting, shapes, dense, kept, graph_steps)
-    tables = [_table(setting, shapes, dense.at(step)) for step in (0, 2000, dense.step[-1])]
+    tables = [_table(setting, shapes, dense.at(step)) for step in (0, 2000, dense.kept[-1])]
     made = [_mask(setting, seed, dense, rate, share) for _, rate, share in TICKETS]
     runs = [
-        follow(setting.trainer(seed, mask=m), ticket_record, keep=TICKET_KEPT, wait=200)
+        setting.trainer(seed, mask=m).run(ticket_record, keep=TICKET_KEPT, stop_at=LEVEL, wait=200)
         for m in made
     ]
     ticket = {
@@ -96,7 +94,7 @@ def _seed(setting, seed, record, kept, graph_steps, wait, ticket_record):
         for name in CURVES
     }
     entropy = np.full(len(TICKET_KEPT), np.nan)
-    for step, weights in zip(runs[0].step, runs[0].weights, strict=True):
+    for step, weights in zip(runs[0].kept, runs[0].weights, strict=True):
         if step in TICKET_KEPT:
             table = _table(setting, shapes, weights)
             entropy[TICKET_KEPT.index(step)] = fourier.entropy(table).mean()
@@ -105,7 +103,7 @@ def _seed(setting, seed, record, kept, graph_steps, wait, ticket_record):
         | measured
         | ticket
         | {
-            "ended": np.array(dense.step[-1]),
+            "ended": np.array(dense.kept[-1]),
             "ticket_entropy": entropy,
             "kept_norm": np.array([masks.norm_ratio(initial, made[0], p) for p in (1, 2)]),
             "mask": np.packbits(made[0].numpy().astype(bool)),
@@ -114,15 +112,15 @@ def _seed(setting, seed, record, kept, graph_steps, wait, ticket_record):
     )
 
 
-def _mask(setting, seed, dense: Path, rate: float, share: float | None) -> torch.Tensor:
+def _mask(setting, seed, dense: Run, rate: float, share: float | None) -> torch.Tensor:
     if share is None:
         return masks.random(dense.last.numel(), rate, 1000 + seed)
-    wanted = 100 if share == 0 else share * dense.step[-1]
-    nearest = np.flatnonzero(dense.step <= wanted)[-1]
+    wanted = 100 if share == 0 else share * dense.kept[-1]
+    nearest = np.flatnonzero(dense.kept <= wanted)[-1]
     return masks.magnitude(dense.weights[nearest], rate)
 
 
-def _structure(setting, shapes, dense: Path, kept, graph_steps) -> dict[str, np.ndarray]:
+def _structure(setting, shapes, dense: Run, kept, graph_steps) -> dict[str, np.ndarray]:
     spans, n = setting.spans(), len(kept)
     out = {
         "jaccard": np.full((n, 1 + len(spans)), np.nan),
@@ -132,7 +130,7 @@ def _structure(setting, shapes, dense: Path, kept, graph_steps) -> dict[str, np.
     }
     before = None
     for k, step in enumerate(kept):
-        if step not in dense.step:
+        if step not in dense.kept:
             break
         weights = dense.at(step)
         mask = masks.magnitude(weights, 0.6)

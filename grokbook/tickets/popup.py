@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from grokbook import randomness, validate
-from grokbook.curves import Curves
-from grokbook.modular.path import Path, accuracy_and_loss, follow
+from grokbook.curves import LEVEL
+from grokbook.modular.optimizer import AdamW
+from grokbook.modular.run import Run
+from grokbook.modular.setting import Setting
+from grokbook.modular.train import Trainer
 from grokbook.tickets import masks
 from grokbook.tickets.paper import graph_measures
-from grokbook.tickets.setting import TicketSetting
+from grokbook.tickets.setting import ADAMW, QUICK
 
 WAYS = ("weight decay", "edge-popup", "both")
-LEARNING_RATE = 1e-2
+# Our setting for Table 1: the quick one at a larger step.
+TABLE = QUICK.replace(optimizer=replace(ADAMW, learning_rate=1e-2))
 
 
-def initial_scores(setting: TicketSetting, seed: int) -> torch.Tensor:
+def initial_scores(setting: Setting, seed: int) -> torch.Tensor:
     """Scores before training, uniform in +-1/sqrt(columns) of each matrix; (n_weights,)."""
     rng = randomness.torch_generator(seed)
     parts = []
-    for weight in setting.network(seed).parameters():
+    for weight in setting.untrained(seed).parameters():
         bound = 1 / math.sqrt(weight.shape[-1])
         parts.append((2 * torch.rand(weight.numel(), generator=rng) - 1) * bound)
     return torch.cat(parts)
@@ -47,84 +52,80 @@ def popped(scores: torch.Tensor, keep: float, spans: Sequence[slice]) -> torch.T
     return mask
 
 
-def edge_popup(
-    setting: TicketSetting,
-    seed: int,
-    weights: torch.Tensor,
-    record: Sequence[int],
-    *,
-    keep: float = 0.4,
-    train_weights: bool = False,
-    until: float = 1.0,
-) -> Path:
-    """Train the scores of given weights.
+@dataclass(frozen=True)
+class EdgePopup:
+    """Trains scores of given weights, for the trainer in the place of an optimiser.
 
-    The forward pass uses the weights whose absolute score is among the largest of their matrix;
+    The network uses the weights whose absolute score is among the largest of their matrix;
     backward the selection counts as the identity, so a score feels the gradient of its weight
     times the weight (GT Appendix A).  Scores decay as weights do, as in the authors' code.
 
-    Parameters
+    Attributes
     ----------
-    weights : (n_weights,) tensor
-        Where the weights stand: GT takes them after memorisation.
-    record : sequence of int
-        Steps at which to record, increasing; the last one ends the run.
+    inner : AdamW
+        Moves the scores.
+    scores : (n_weights,) tensor
+        Where they start.
+    spans : tuple of slice
+        The matrices.
     keep : float
-        Share of each matrix that is used.
+        Share of each matrix that is used, in (0, 1].
     train_weights : bool
         Train the weights too, with weight decay ("EP with WD" of GT); otherwise they are frozen.
-    until : float
-        The run ends early once a record reaches this test accuracy.
-
-    Returns
-    -------
-    Path
-        Its kept weights are those in use (zero where not) at the recorded steps from 200 on that
-        are multiples of 200, and at the end.
-
-    Raises
-    ------
-    ValueError
-        If the weights have another shape, the steps do not increase, or ``keep`` is out of range.
     """
-    wanted = validate.steps("record", list(record)).astype(int)
-    trainer, values = setting.trainer(seed, weights=weights), weights.clone()
-    scores = initial_scores(setting, seed)
-    spans = list(trainer.spans.values())
-    optimizer = trainer.optimizer
-    states = [optimizer.start(one) for one in (scores, values)]
-    rows, kept = [], []
-    for step in range(wanted[-1] + 1):
-        mask = popped(scores, keep, spans)
-        trainer.weights.copy_(values).mul_(mask)
-        logits = trainer.gradient.forward()
-        terms = trainer.loss.terms(logits, trainer.train.labels)
-        done = False
-        if step in wanted:
-            rows.append((step, *accuracy_and_loss(trainer, logits, terms.value)))
-            done = rows[-1][-1] >= until or step == wanted[-1]
-            if done or (step and step % 200 == 0):
-                kept.append((step, trainer.weights.clone()))
-        if done:
-            break
-        flow = terms.gradient.mul_(trainer.scale).to(values.dtype)
-        gradient = trainer.gradient.backward(flow)
-        optimizer.step(states[0], scores, gradient * values * torch.sign(scores), spans)
-        if train_weights:
-            optimizer.step(states[1], values, gradient * mask, spans)
-    steps, used = zip(*kept, strict=True)
-    return Path(Curves(*np.array(rows).T), np.array(steps), torch.stack(used))
+
+    inner: AdamW
+    scores: torch.Tensor
+    spans: tuple[slice, ...]
+    keep: float = 0.4
+    train_weights: bool = False
+
+    def start(self, weights: torch.Tensor) -> dict:
+        """State before the first step; of ``weights`` those that are not used become zero."""
+        values, scores = weights.clone(), self.scores.clone()
+        moments = {"of scores": self.inner.start(scores), "of values": self.inner.start(values)}
+        mask = popped(scores, self.keep, self.spans)
+        weights.mul_(mask)
+        return {"step": 0, "values": values, "scores": scores, "mask": mask} | moments
+
+    def step(self, state: dict, weights, gradient, spans, factor: float = 1.0) -> None:
+        """Move the scores, and put the weights that they choose in place."""
+        values, scores, push = state["values"], state["scores"], gradient * state["mask"]
+        slope = gradient * values * torch.sign(scores)
+        self.inner.step(state["of scores"], scores, slope, spans, factor)
+        if self.train_weights:
+            self.inner.step(state["of values"], values, push, spans, factor)
+        state["mask"] = popped(scores, self.keep, self.spans)
+        weights.copy_(values).mul_(state["mask"])
+        state["step"] += 1
+
+
+def edge_popup(setting: Setting, seed: int, weights: torch.Tensor, **options) -> Trainer:
+    """A trainer of scores for given weights: GT takes them after memorisation.
+
+    ``options`` are ``keep`` and ``train_weights`` of :class:`EdgePopup`.  The weights that a run
+    of it keeps are those in use, zero where not.
+    """
+    scores, spans = initial_scores(setting, seed), tuple(setting.spans().values())
+    optimizer = EdgePopup(setting.optimizer, scores, spans, **options)
+    return setting.replace(optimizer=optimizer).trainer(seed, weights=weights)
 
 
 def run_way(
-    way: str, setting: TicketSetting, seed: int, weights: torch.Tensor, record: Sequence[int]
-) -> Path:
-    """One of ``WAYS`` from given weights; with weight decay it ends at 99 % test accuracy."""
+    way: str, setting: Setting, seed: int, weights: torch.Tensor, record: Sequence[int]
+) -> Run:
+    """One of ``WAYS`` from given weights; where weights are trained it ends once it generalises.
+
+    With edge-popup the weights in use are kept at the multiples of 200 steps.
+    """
     if way == "weight decay":
-        return follow(setting.trainer(seed, weights=weights), record, wait=50)
-    frozen = way == "edge-popup"
-    until = 1.0 if frozen else 0.99
-    return edge_popup(setting, seed, weights, record, train_weights=not frozen, until=until)
+        return setting.trainer(seed, weights=weights).run(record, stop_at=LEVEL, wait=50)
+    keep = [step for step in record if step and step % 200 == 0]
+    if way == "edge-popup":
+        return edge_popup(setting, seed, weights).run(record, keep=keep)
+    return edge_popup(setting, seed, weights, train_weights=True).run(
+        record, keep=keep, stop_at=0.99
+    )
 
 
 def popup_arm(
@@ -155,13 +156,12 @@ def popup_arm(
         n_seeds), the dense network's test accuracy; ``graph`` (n_seeds, n_graph_steps, 5 measures,
         4 matrices).
     """
-    setting = TicketSetting(learning_rate=LEARNING_RATE)
-    record = list(range(0, n_steps + 1, every))
-    shapes = {name: one.shape for name, one in setting.network(0).named_parameters()}
+    setting, record = TABLE, list(range(0, n_steps + 1, every))
+    shapes = {name: one.shape for name, one in setting.untrained(0).named_parameters()}
     found: dict[str, list] = {"train_accuracy": [], "test_accuracy": [], "started": []}
     graph = []
     for start in starts:
-        before = [follow(setting.trainer(seed), [start]) for seed in seeds]
+        before = [setting.trainer(seed).run([start]) for seed in seeds]
         found["started"].append([one.curves.test_accuracy[-1] for one in before])
         runs = [
             [
