@@ -180,3 +180,11 @@ def test_no_backend_is_forced_on_the_notebooks():
     """MPLBACKEND=agg would make every figure of the book vanish."""
     files = ["Makefile", *(f".ci/{path.name}" for path in (ROOT / ".ci").iterdir())]
     assert not [name for name in files if "MPLBACKEND" in read(name)]
+
+
+def test_the_readmes_example_runs_as_it_stands(capsys):
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    exec(example, {})
+    assert capsys.readouterr().out == "fits at step 2,353, generalises at step 22,634\n"

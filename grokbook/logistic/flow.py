@@ -209,7 +209,8 @@ def gradient_flow(
     learning_rate : float
     loss : {"logistic", "exponential"}, or callable
         The reader's own: a function of an array z = -y f(x), minus the margin, that returns the
-        loss and its derivative at each z, such as ``lambda z: (np.exp(z), np.exp(z))``.
+        loss and its derivative at each z, such as ``lambda z: (np.exp(z), np.exp(z))``.  One whose
+        weights come to rest, as a squared hinge's, makes late steps stiff: past 1e7 it stops short.
     tolerance : float
         Relative local error; 1e-4 leaves 1e-4 in the accuracy.
     exact : bool
