@@ -90,7 +90,7 @@ def test_an_index_that_does_not_answer_is_not_asked_again():
 
 
 def test_what_cannot_be_installed_stops_with_the_reason(indexes, tmp_path, capfd):
-    with pytest.raises(install.InstallError, match=r"installing torch failed \(see above\)"):
+    with pytest.raises(install.InstallError, match="installing torch failed with status 1 "):
         install.run(tmp_path / ".venv", "torch", "install", "--target", tmp_path, "torch==3")
     assert "No matching distribution found for torch==3" in capfd.readouterr().err
 

@@ -79,10 +79,10 @@ def pip(venv, *arguments, **options):
 
 
 def run(venv, what, *arguments):
-    if pip(venv, *arguments).returncode != 0:
+    if code := pip(venv, *arguments).returncode:
         raise InstallError(
-            f"installing {what} failed (see above); without a network, connect or set "
-            "PIP_INDEX_URL to a mirror; the same command goes on from here"
+            f"installing {what} failed with status {code} (see above); without a network, connect "
+            "or set PIP_INDEX_URL to a mirror; the same command goes on from here"
         )
 
 
