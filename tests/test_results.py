@@ -257,7 +257,7 @@ def test_seeds_are_read_from_ranges_and_lists(text, numbers):
 def test_other_seeds_in_any_number(seeded, tmp_path, capsys):
     code, _, err = command(capsys, "run", "a-run", "--seeds", "100-102", "--out", tmp_path)
     assert (code, err) == (0, "")
-    other = results.with_seeds(seeded, [100, 101, 102])
+    other = seeded.with_seeds([100, 101, 102])
     found = results.load("a-run", tmp_path, run=other)
     np.testing.assert_array_equal(found["draw"], sample([100, 101, 102], 3)["draw"])
     assert found.provenance["parameters"]["seeds"] == [100, 101, 102]
@@ -303,8 +303,8 @@ def test_other_seeds_never_replace_the_books_results(seeded, tmp_path, capsys, m
 
 
 def test_every_stored_run_takes_other_seeds():
-    for run in parts.declared("runs")[0].values():
-        assert results.with_seeds(run, [100]).parameters != run.parameters
+    for run in map(results.stored, parts.declared("runs")[0].values()):
+        assert run.with_seeds([100]).parameters != run.parameters
 
 
 def test_shifted_results_load_under_their_shift_only(seeded, tmp_path, monkeypatch):
