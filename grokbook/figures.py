@@ -1,14 +1,17 @@
-"""The house style: colours, the two crossing times, and each figure's data as CSV."""
+"""The house style: colours, what many figures draw alike, and each figure's data as CSV."""
 
 from __future__ import annotations
 
 import csv
+import html
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
+from matplotlib import cbook
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -140,6 +143,143 @@ def key(figure: Figure, *entries: str) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
+def styled(items: Mapping, **properties: Sequence) -> list[tuple]:
+    """The items of a mapping, each with a style of its own: the lines of one panel.
+
+    ``properties`` are sequences by matplotlib's names, such as ``marker="os^"``; the colour is that
+    of ``SEQUENCE``, dark to light, unless given.  Returns (key, value, style) for each item;
+    ValueError if a sequence is shorter than the mapping.
+    """
+    properties = {"color": SEQUENCE} | properties
+    for name, values in properties.items():
+        if len(values) < len(items):
+            raise ValueError(f"{name} = {values!r}: must have a value for each of {len(items)}")
+    looks = zip(*properties.values(), strict=False)
+    styles = [dict(zip(properties, look, strict=True)) for look in looks]
+    return [(key, value, style) for (key, value), style in zip(items.items(), styles, strict=False)]
+
+
+def seeds(axes: Axes, step, values, *, band: float | None = None, start: float = 0.5, **line):
+    """Draw a record of several seeds against time.
+
+    Parameters
+    ----------
+    step : array of shape (n_steps,)
+    values : array of shape (..., n_steps)
+    band : float, optional
+        Draw the median, and shade this central share of the seeds (1: their range, 0: no shade).
+        By default each seed is a thin line.
+    start : float
+        Where earlier steps are drawn, step 0 above all: a log axis has no zero.
+    **line
+        Style of the lines; ``label`` names them once.
+    """
+    clock, records = np.maximum(step, start), np.reshape(values, (-1, np.size(step)))
+    style = cbook.normalize_kwargs(line, Line2D)
+    if band is None:
+        for k, one in enumerate(records):
+            axes.plot(clock, one, **{"linewidth": 0.8} | style | ({"label": None} if k else {}))
+    else:
+        low, middle, high = np.quantile(records, _central(band), axis=0)
+        (drawn,) = axes.plot(clock, middle, **style)
+        axes.fill_between(clock, low, high, color=drawn.get_color(), alpha=0.2, linewidth=0)
+    _time_axis(axes)
+
+
+def bars(axes: Axes, x, draws: Sequence, *, band: float = 0.8, method="linear", **style):
+    """The median of each sample as a marker, its central ``band`` as a bar.
+
+    Parameters
+    ----------
+    x : sequence of n numbers
+    draws : sequence of n samples
+        Of any lengths; nan is left out.
+    method : str
+        As in ``numpy.quantile``: ``"nearest"`` where times may be inf.
+
+    Returns
+    -------
+    array of shape (3, n)
+        Lower ends, medians and upper ends.
+    """
+    ends = [np.nanquantile(one, _central(band), method=method) for one in draws]
+    low, middle, high = np.transpose(ends)
+    with np.errstate(invalid="ignore"):  # what is infinite is not drawn
+        axes.errorbar(x, middle, (middle - low, high - middle), **{"fmt": "o"} | style)
+    return np.array([low, middle, high])
+
+
+def dots(axes: Axes, values, row, *, never=None, mark="x", upright=False, **style) -> None:
+    """A dot for each value along a row, and a ``mark`` where "never" stands for each that is inf.
+
+    ``row`` is one height or an array of the shape of ``values``; with ``upright`` rows are columns.
+    nan is not drawn; ValueError if a value is inf and ``never`` has no place.
+    """
+    values, row = np.broadcast_arrays(np.asarray(values, dtype=float), row)
+    lost = np.isposinf(values)
+    if lost.any() and never is None:
+        raise ValueError(f"never = None: must be a number, as {lost.sum()} values are inf")
+    style = {"marker": "o", "linestyle": "none"} | cbook.normalize_kwargs(style, Line2D)
+    found, missed = (values[~lost], row[~lost]), (np.full(lost.sum(), never), row[lost])
+    for place, change in ((found, {}), (missed, {"marker": mark, "label": None})):
+        axes.plot(*place[:: -1 if upright else 1], **style | change)
+
+
+def cells(axes: Axes, colours, written=None, *, rows, columns, form="{:g}", never="–", **image):
+    """A map of few cells with a number in each, black or white by the cell's lightness.
+
+    Parameters
+    ----------
+    colours : array of shape (n_rows, n_columns)
+        What is shown as colour; what is not finite stays grey.
+    written : array of the same shape, optional
+        Texts, or numbers written by ``form`` (``never`` for inf and nan); ``colours`` by default.
+    rows, columns : sequences
+        The parameter along each axis, upwards and rightwards.
+    **image
+        For ``imshow``, such as ``vmin`` and ``cmap``.
+
+    Returns
+    -------
+    matplotlib image
+        For a colour bar.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    written = np.asarray(colours if written is None else written)
+    colours = np.asarray(colours, dtype=float)
+    if not colours.shape == written.shape == (len(rows), len(columns)):
+        raise ValueError(
+            f"colours and written have shapes {colours.shape} and {written.shape}: "
+            f"must be {(len(rows), len(columns))}, as rows and columns are"
+        )
+    drawn = axes.imshow(colours, **{"origin": "lower", "aspect": "auto"} | image)
+    axes.set_facecolor("#d9d9d9")
+    dark = drawn.to_rgba(colours)[..., :3] @ [0.299, 0.587, 0.114] < 0.5
+    for place, value in np.ndenumerate(written):
+        text = value if isinstance(value, str) else form.format(value)
+        text = text if isinstance(value, str) or np.isfinite(value) else never
+        ink = "white" if dark[place] and np.isfinite(colours[place]) else "black"
+        axes.text(*place[::-1], text, ha="center", va="center", fontsize=7.5, color=ink)
+    for ticks, labels in ((axes.set_xticks, columns), (axes.set_yticks, rows)):
+        ticks(range(len(labels)), [one if isinstance(one, str) else f"{one:g}" for one in labels])
+    axes.grid(visible=False)
+    return drawn
+
+
+def legend_below(figure: Figure, **options) -> None:
+    """Legend below the panels: what they label, each label once; ``options`` as ``ncols``."""
+    entries = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True)) | entries
+    options = {"loc": "outside lower center", "ncols": len(entries)} | options
+    figure.legend([*entries.values()], [*entries], **options)
+
+
 def tidy(curves: Curves, **labels) -> dict[str, np.ndarray]:
     """Columns for :func:`publish`: one row per step; several runs become quantile columns.
 
@@ -155,6 +295,18 @@ def tidy(curves: Curves, **labels) -> dict[str, np.ndarray]:
             flat = values.reshape(-1, curves.step.size)
             columns[f"{name}_q{int(100 * quantile)}"] = np.quantile(flat, quantile, axis=0)
     return columns
+
+
+def tidy_each(label: str, sources: Mapping[str, Mapping]) -> list[dict[str, np.ndarray]]:
+    """Tables for :func:`publish` of several sources' curves, by the value of ``label``.
+
+    ``sources`` is such as ``{"theory": {0.1: curves, …}, "runs": {…}}``.
+    """
+    return [
+        tidy(curves, **{label: value, "source": source})
+        for source, group in sources.items()
+        for value, curves in group.items()
+    ]
 
 
 def publish(figure: Figure, name: str, *tables: Mapping) -> None:
@@ -181,6 +333,24 @@ def publish(figure: Figure, name: str, *tables: Mapping) -> None:
         _write(Path(folder) / f"{name}.csv", rows)
     plt.show()
     plt.close(figure)
+
+
+def rests_on(*stored, live: Mapping[str, bool] | None = None) -> None:
+    """Say in a line under a figure which stored results it rests on, and whether they still hold.
+
+    Parameters
+    ----------
+    *stored : loaded results
+        Whatever has a ``note``, which differs between versions: the notebooks' tests let it.
+    live : mapping from str to bool
+        What ran again in the chapter, and whether it agrees (:func:`grokbook.store.agree`).
+    """
+    notes = " ".join(one.note for one in stored)
+    found = [f"{what}: {'yes' if agrees else 'NO'}" for what, agrees in (live or {}).items()]
+    check = f"Live run agrees with the stored one: {', '.join(found)}." if found else ""
+    shown = f'<span class="measured">{html.escape(notes)}</span> {html.escape(check)}'
+    plain = f"⟦{notes}⟧ {check}".rstrip()
+    display({"text/html": f'<p class="rests-on">{shown}</p>', "text/plain": plain}, raw=True)
 
 
 def _rows(table: Mapping) -> list[dict]:
@@ -214,6 +384,11 @@ def _marker(marker: str) -> Line2D:
         markerfacecolor="white",
         color="#444444",
     )
+
+
+def _central(band: float) -> tuple[float, float, float]:
+    validate.number("band", band, at_least=0, at_most=1)
+    return (1 - band) / 2, 0.5, (1 + band) / 2
 
 
 def _clock(step):

@@ -217,6 +217,38 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
     return Stored(arrays, facts, _note(run, facts))
 
 
+def agree(live, stored, *, within: float | None = None, factor: float | None = None) -> bool:
+    """Whether what ran again agrees with what is stored, in every entry.
+
+    Parameters
+    ----------
+    live, stored : arrays of one shape
+        What is inf or nan (it never happened, or was not measured) must be so in both.
+    within : float
+        Largest distance allowed.
+    factor : float
+        Largest ratio allowed, of either to the other; the signs must be the same.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, are empty, or not exactly one of ``within`` and ``factor`` is given.
+    """
+    live, stored = np.asarray(live, dtype=float), np.asarray(stored, dtype=float)
+    if live.shape != stored.shape or not live.size:
+        raise ValueError(f"live has shape {live.shape}: must be {stored.shape}, and not empty")
+    if (within is None) == (factor is None):
+        raise ValueError(f"within = {within}, factor = {factor}: must be exactly one of them")
+    number = np.isfinite(stored)
+    if not np.array_equal(live[~number], stored[~number], equal_nan=True):
+        return False
+    live, stored = live[number], stored[number]
+    if factor is None:
+        return bool(np.all(np.abs(live - stored) <= within))
+    small, large = np.sort(np.abs([live, stored]), axis=0)
+    return bool(np.all((live * stored >= 0) & (large <= factor * small)))
+
+
 def data_folder(folder: Path | None = None) -> Path:
     """The folder of the stored results; ValueError if it does not exist."""
     name = str(DATA if folder is None else folder)

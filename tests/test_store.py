@@ -244,6 +244,38 @@ def test_shifted_results_load_under_their_shift_only(seeded, tmp_path, monkeypat
             store.load("a-run", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("live", "stored", "bound", "agrees"),
+    [
+        ([1.0, 2.0], [1.5, 2.0], {"within": 0.5}, True),
+        ([1.0, 2.0], [1.6, 2.0], {"within": 0.5}, False),
+        ([np.inf, np.nan, 1], [np.inf, np.nan, 1], {"within": 0}, True),
+        ([np.inf, 1], [9.0, 1], {"within": 100}, False),
+        ([9.0, 1], [np.inf, 1], {"factor": 100}, False),
+        ([np.nan], [1.0], {"within": 100}, False),
+        ([2.0, -1.0, 0.0], [1.0, -2.0, 0.0], {"factor": 2}, True),
+        ([2.1], [1.0], {"factor": 2}, False),
+        ([1.0], [2.1], {"factor": 2}, False),
+        ([1.0], [-1.0], {"factor": 2}, False),
+        ([1e-9], [0.0], {"factor": 2}, False),
+        (3.0, 3.0, {"within": 0}, True),
+    ],
+)
+def test_live_agrees_with_stored(live, stored, bound, agrees):
+    assert store.agree(live, stored, **bound) is agrees
+
+
+def test_agreement_needs_one_bound_and_one_shape():
+    with pytest.raises(ValueError, match="must be exactly one of them"):
+        store.agree(1, 1)
+    with pytest.raises(ValueError, match="must be exactly one of them"):
+        store.agree(1, 1, within=1, factor=1)
+    with pytest.raises(ValueError, match=r"live has shape \(2,\): must be \(3,\)"):
+        store.agree([1, 2], [1, 2, 3], within=1)
+    with pytest.raises(ValueError, match="not empty"):
+        store.agree([], [], within=1)
+
+
 # Where results may go, and what an installed package lacks
 
 

@@ -247,3 +247,7 @@ def test_a_store_without_its_provenance_is_seen():
     shown.metadata["tags"] = ["nbval-ignore-output"]
     notebook.cells.append(shown)
     assert guards.stores_say_their_provenance(notebook) == []
+    shown.source = "figures.rests_on(other, live=kept)"
+    assert guards.stores_say_their_provenance(notebook) != []
+    shown.source = "figures.rests_on(other, kept, live={})"
+    assert guards.stores_say_their_provenance(notebook) == []
