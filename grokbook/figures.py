@@ -274,8 +274,8 @@ def legend_below(figure: Figure, **options) -> None:
     """Legend below the panels: what they label, each label once; ``options`` as ``ncols``."""
     entries = {}
     for axes in figure.axes:
-        handles, labels = axes.get_legend_handles_labels()
-        entries = dict(zip(labels, handles, strict=True)) | entries
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
     options = {"loc": "outside lower center", "ncols": len(entries)} | options
     figure.legend([*entries.values()], [*entries], **options)
 

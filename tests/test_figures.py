@@ -135,13 +135,13 @@ def test_median_and_band_of_the_seeds(band, ends):
 
 def test_bars_are_quantiles_and_the_infinite_is_not_drawn():
     _, axes = figures.panels(1)
-    draws = [np.arange(11.0), [2.0, np.nan, 4.0]]
+    draws = [np.arange(11.0) ** 2, [2.0, np.nan, 4.0]]
     np.testing.assert_allclose(
-        figures.bars(axes, [1, 2], draws, label="draws"), [[1, 2.2], [5, 3], [9, 3.8]]
+        figures.bars(axes, [1, 2], draws, label="draws"), [[1, 2.2], [25, 3], [81, 3.8]]
     )
     (drawn,) = axes.containers
     segments = np.array(drawn.lines[2][0].get_segments())
-    np.testing.assert_allclose(segments[:, :, 1], [[1, 9], [2.2, 3.8]])
+    np.testing.assert_allclose(segments[:, :, 1], [[1, 81], [2.2, 3.8]])
     assert axes.get_legend_handles_labels()[1] == ["draws"]
     late = figures.bars(axes, [1], [[1.0, 2, 3, np.inf, np.inf]], method="nearest")
     assert late.ravel().tolist() == [1, 3, np.inf]
@@ -190,13 +190,15 @@ def test_a_map_writes_its_own_values_or_texts():
 
 def test_a_legend_below_names_what_any_panel_labels_once():
     figure, (left, right) = figures.panels(2)
-    for axes in (left, right):
-        axes.plot([1], [1], color="red", label="both")
+    left.plot([1], [1], label="left")
+    for axes, colour in ((left, "red"), (right, "blue")):
+        axes.plot([1], [1], color=colour, label="both")
     right.plot([1], [1], label="right")
     figures.legend_below(figure, fontsize=8)
     (legend,) = figure.legends
-    assert [one.get_text() for one in legend.get_texts()] == ["both", "right"]
-    assert legend._ncols == 2
+    assert [one.get_text() for one in legend.get_texts()] == ["left", "both", "right"]
+    assert legend.get_lines()[1].get_color() == "red"
+    assert legend._ncols == 3
     assert legend.get_texts()[0].get_fontsize() == 8
     figures.legend_below(figure, ncols=1)
     assert figure.legends[1]._ncols == 1
