@@ -7,6 +7,7 @@ are written before Sphinx reads.  All of it is in ``chapters``, ``pages`` and ``
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from docutils import nodes
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from nbformat.v4 import new_output
 from sphinx import addnodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -28,6 +30,8 @@ from grokbook import claims
 EXTRA = chapters.ROOT / "_build" / "extra"
 CACHE = chapters.ROOT / "_build" / ".jupyter_cache"
 FIGURES = chapters.ROOT / "book" / "_figures"
+# How `figures.rests_on` begins a line under a figure.
+LINE = '<p class="rests-on">'
 # Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
 LANDING = """<!doctype html>
 <html lang="en">
@@ -45,6 +49,7 @@ def setup(app):
     app.connect("config-inited", describe_build)
     # Before MyST freezes its settings (500), so that the substitutions count.
     app.connect("builder-inited", prepare, priority=100)
+    app.connect("doctree-read", set_lines)
     app.connect("doctree-read", link_data)
     app.connect("doctree-read", index_claims)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -118,11 +123,32 @@ def refill_cache(wanted, executed) -> None:
     cache = get_cache(CACHE)
     for chapter in wanted:
         bundle = CacheBundleIn(
-            executed[chapter.name],
+            lines_as_text(executed[chapter.name]),
             str(chapter.path),
             data={"execution_seconds": chapter.cost()["wall_seconds"]},
         )
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
+def lines_as_text(notebook):
+    """The notebook with the lines under its figures as printed text.
+
+    MyST-NB makes a figure, with the same label, of everything that a figure's cell displays.
+    """
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        for k, output in enumerate(cell.get("outputs", [])):
+            if LINE in output.get("data", {}).get("text/html", ""):
+                text = output["data"]["text/html"]
+                cell.outputs[k] = new_output("stream", name="stdout", text=text)
+    return notebook
+
+
+def set_lines(app, doctree) -> None:
+    """Set the lines under figures again, which were text for MyST-NB."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if block.astext().startswith(LINE):
+            block.replace_self(nodes.raw("", block.astext(), format="html"))
 
 
 def link_data(app, doctree) -> None:
