@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from docutils import nodes
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from sphinx import addnodes
 
 import grokbook
@@ -193,3 +194,23 @@ def test_the_scoreboard_says_what_would_refute_a_claim(ledger):
     assert "<b>Tested:</b> λ &lt; 1 \\| &#42;three&#42; seeds" in text
     assert "<b>Refuted by:</b> a seed &#91;fails&#93;</details>" in text
     assert text.count("<details") == 1
+
+
+def test_a_line_under_a_figure_is_text_for_mystnb_and_set_again():
+    line = '<p class="rests-on">A stored result.</p>'
+    shown = [
+        new_output("display_data", {"image/png": "x"}),
+        new_output("display_data", {"text/html": line, "text/plain": "A stored result."}),
+        new_output("display_data", {"text/html": "<b>a claim</b>"}),
+    ]
+    given = new_notebook(cells=[new_code_cell("", outputs=shown)])
+    outputs = grokbook_site.lines_as_text(given).cells[0].outputs
+    assert [one.output_type for one in outputs] == ["display_data", "stream", "display_data"]
+    assert given.cells[0].outputs[1].output_type == "display_data"
+    document = nodes.section(
+        "", nodes.literal_block("", outputs[1].text), nodes.literal_block("", "x")
+    )
+    grokbook_site.set_lines(None, document)
+    raw, plain = document.children
+    assert (raw.astext(), raw["format"]) == (line, "html")
+    assert isinstance(plain, nodes.literal_block)
