@@ -40,9 +40,7 @@ def test_own_points_are_the_papers_run():
     np.testing.assert_array_equal(own.trajectory.state[:, -1], paper.bias[0])
 
 
-@pytest.mark.parametrize(
-    ("name", "own"), [("logistic", logistic), ("exponential", exponential)], ids=str
-)
+@pytest.mark.parametrize(("name", "own"), [("logistic", logistic), ("exponential", exponential)])
 def test_the_generic_path_is_the_fast_one(name, own):
     """Both to tolerance, in double precision; discrete steps to the last bit."""
     test = np.vstack([INPUTS[::2], -INPUTS[::2]]), np.repeat([-1.0, 1.0], 50)
