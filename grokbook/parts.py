@@ -40,10 +40,9 @@ def declared(kind: str, wanted: str | None = None) -> tuple[dict, dict[str, str]
         If two declarations have one name.
     """
     found, lacking = {}, {}
-    rooms = sorted(_rooms(kind), key=lambda one: not (wanted or "").startswith(f"{one[0]}-"))
-    for part, room in rooms:
+    for part in sorted(_parts(), key=lambda one: not (wanted or "").startswith(f"{one}-")):
         try:
-            module = importlib.import_module(f"grokbook.{part}.{room}")
+            module = importlib.import_module(f"grokbook.{part}.experiments")
         except (ImportError, OSError) as error:  # a broken torch raises either
             name = getattr(error, "name", None) or str(error).partition("\n")[0]
             if name.partition(".")[0] == source.PACKAGE:
@@ -74,10 +73,9 @@ def needs(part: str, package: str) -> str:
     return f"those of grokbook.{part} need {package}: pip install 'grokbook[{part}]'"
 
 
-def _rooms(kind: str) -> list[tuple[str, str]]:
-    names = [one.name for one in pkgutil.iter_modules(grokbook.__path__) if one.ispkg]
-    rooms = [(name, room) for name in sorted(names) for room in ("experiments", kind)]
-    return [one for one in rooms if source.module_path(".".join(("grokbook", *one)))]
+def _parts() -> list[str]:
+    names = sorted(one.name for one in pkgutil.iter_modules(grokbook.__path__) if one.ispkg)
+    return [name for name in names if source.module_path(f"grokbook.{name}.experiments")]
 
 
 def recorded(part: str, command: str) -> list[str]:

@@ -151,16 +151,10 @@ def _short(arms: dict[str, Arm]) -> dict[str, Arm]:
     return {name: arm.replace(n_steps=50, every=25) for name, arm in arms.items()}
 
 
-def _curves(name: str, arm: Arm, about: str, cpu_seconds: float, n_seeds: int = 5) -> StoredRun:
+def _curves(name, arm: Arm, about, cpu_seconds, n_seeds=5, *, function=curves) -> StoredRun:
     quick = {"seeds": SEEDS[:1], "arm": arm.replace(n_steps=50)}
     parameters = {"seeds": SEEDS[:n_seeds], "arm": arm}
-    return _stored(name, curves, parameters, about, cpu_seconds, quick)
-
-
-def _bare(name: str, arm: Arm, about: str, cpu_seconds: float) -> StoredRun:
-    quick = {"seeds": SEEDS[:1], "arm": arm.replace(n_steps=50)}
-    parameters = {"seeds": SEEDS, "arm": arm}
-    return _stored(name, losses_and_accuracies, parameters, about, cpu_seconds, quick)
+    return _stored(name, function, parameters, about, cpu_seconds, quick)
 
 
 def _several(name: str, arms: dict[str, Arm], about: str, cpu_seconds: float) -> StoredRun:
@@ -169,7 +163,7 @@ def _several(name: str, arms: dict[str, Arm], about: str, cpu_seconds: float) ->
 
 
 def _events(name: str, arms: list[list[Arm]], about: str, cpu_seconds: float, n_seeds: int = 5):
-    """Rows of arms; what is computed again is at most one of several rows of several, and short."""
+    """Rows of arms.  What is computed again is short, and of rows of several arms one alone."""
     rows = arms if len(arms[0]) == 1 else arms[2:3]
     quick = {"seeds": SEEDS[:1], "arms": [[one.replace(n_steps=50) for one in row] for row in rows]}
     parameters = {"seeds": SEEDS[:n_seeds], "arms": arms}
@@ -204,10 +198,12 @@ RUNS = (
             "multiplication modulo 113 with StableMax and no decay, one seed", 100, 1),
     _curves("collapse", Arm(COLLAPSE, 2000, 25),
             "addition modulo 113 without decay, to collapse in float32, three seeds", 210, 3),
-    _bare("codes-binary", Arm(coded(binary_digits), 1000),
-          "addition modulo 113 on binary digits, nothing regularised, five seeds", 220),
-    _bare("codes-random", Arm(coded(random_codes), 400),
-          "addition modulo 113 on random 14-bit codes, nothing regularised, five seeds", 90),
+    _curves("codes-binary", Arm(coded(binary_digits), 1000),
+            "addition modulo 113 on binary digits, nothing regularised, five seeds", 220,
+            function=losses_and_accuracies),
+    _curves("codes-random", Arm(coded(random_codes), 400),
+            "addition modulo 113 on random 14-bit codes, nothing regularised, five seeds", 90,
+            function=losses_and_accuracies),
     _several("temperature", TEMPERATURES,
              "addition modulo 59 without decay at softmax temperatures 1 and 4, five seeds", 60),
     _several("companions", COMPANIONS | VARIANTS,
