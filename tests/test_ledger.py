@@ -7,6 +7,7 @@ import pytest
 
 import chapters
 import pages
+import scoreboard
 from grokbook import claims
 from guards import ROOT
 
@@ -74,10 +75,11 @@ def test_counts_add_up():
 def test_scoreboard_has_every_row(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "BOOK", tmp_path)
     found = {claim_id: record | {"chapter": name} for claim_id, name, record in checks()}
-    pages.write_scoreboard(found)
+    scoreboard.write(found)
     text = (tmp_path / "scoreboard.md").read_text("utf-8")
     for claim in LEDGER.values():
-        assert claim.statement.replace("|", "\\|") in text
+        assert f'<tr id="{claim.id}"' in text
+        assert scoreboard.typeset(claim.statement) in text
         assert (f'#{claim.anchor}"' in text) == (claim.id in found)
 
 

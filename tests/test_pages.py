@@ -27,6 +27,7 @@ SITE = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 LEDGER = claims.ledgers()
+LEDGER_BY_ANCHOR = {claim.anchor: claim_id for claim_id, claim in LEDGER.items()}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--no-sandbox",
@@ -121,7 +122,7 @@ def broken(page, address):
 def test_the_site_holds_the_pages_of_the_table_of_contents():
     built = {path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html")}
     built = {path for path in built if "_static/" not in path}
-    assert built == {*PAGES, "index.html"}
+    assert built == {*PAGES, "index.html", "claims.html"}
 
 
 @every_page
@@ -229,6 +230,10 @@ def test_scoreboard_and_claim_boxes_lead_to_each_other():
     boxes = {(p, box["id"]) for p in CHAPTERS for box in article(p).select(".claim[id]")}
     assert boxes
     assert linked == boxes
+    back = {
+        target(p, tag["href"]) for p in CHAPTERS for tag in article(p).select(".claim a.row-link")
+    }
+    assert back == {(page, LEDGER_BY_ANCHOR[anchor]) for _, anchor in boxes}
     rows = json.loads((SITE / "claims.json").read_text("utf-8"))
     assert {target("index.html", row["url"]) for row in rows if row["url"]} == boxes
 
@@ -575,6 +580,51 @@ def test_the_address_of_a_claim_works_in_the_spelling_of_its_id(browser, address
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_scoreboard_filters_its_rows(browser, address, width):
+    rows = "table.scoreboard tbody tr:visible"
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        tab.goto(f"{address}book/scoreboard.html")
+        tools = tab.locator("#scoreboard-tools")
+        assert tab.locator(rows).count() == len(LEDGER)
+        tools.get_by_label("paper").select_option("XC")
+        tools.get_by_label("verdict").select_option("reproduced")
+        wanted = [
+            one.id for one in LEDGER.values() if (one.paper, one.verdict) == ("XC", "reproduced")
+        ]
+        assert sorted(row.get_attribute("id") for row in tab.locator(rows).all()) == sorted(wanted)
+        said = tools.get_by_role("status").inner_text()
+        assert said == f"{len(wanted)} of {len(LEDGER)} claims"
+        tools.get_by_label("words").fill("no row says zxq")
+        assert tab.locator(rows).count() == tab.locator("table.scoreboard:visible").count() == 0
+        tab.evaluate("location.hash = 'le-01'")  # shows the row in spite of the filters
+        tab.locator("#LE-01:target:visible details[open]").wait_for()
+        tools.get_by_label("failed here").check()
+        assert tab.locator(rows).count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["GB-100", "ns-03"])
+def test_each_claim_has_an_address(browser, address, name):
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{address}claims.html#{name}")
+        row = tab.locator(f"#{name.upper()}:target")
+        row.wait_for(timeout=10_000)
+        assert 0 <= row.bounding_box()["y"] < tab.viewport_size["height"]
+
+
+@pytest.mark.browser
+def test_the_scoreboard_without_javascript(browser, address):
+    with browser.new_context(java_script_enabled=False) as context:
+        tab = context.new_page()
+        tab.goto(f"{address}book/scoreboard.html")
+        assert tab.locator("table.scoreboard tbody tr:visible").count() == len(LEDGER)
+
+
+@pytest.mark.browser
 def test_the_search_leads_with_the_place_of_each_claim(browser, address):
     with browser.new_context() as context:
         tab = context.new_page()
@@ -587,7 +637,7 @@ def test_the_search_leads_with_the_place_of_each_claim(browser, address):
     for (claim_id, claim), (page, anchor) in zip(LEDGER.items(), found, strict=True):
         attempted = claim.verdict != claims.NOT_ATTEMPTED
         assert page == f"book/{claim.chapter if attempted else 'scoreboard'}", claim_id
-        assert anchor.startswith(f"#{claim.anchor}" if attempted else "#scoreboard-"), claim_id
+        assert anchor == (f"#{claim.anchor}" if attempted else f"#{claim_id}"), claim_id
 
 
 # The best hit of each query, as the site's search would list it.

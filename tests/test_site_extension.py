@@ -12,6 +12,7 @@ from sphinx import addnodes
 import grokbook
 import grokbook_site
 import pages
+import scoreboard
 from grokbook import claims
 from guards import ROOT
 
@@ -159,7 +160,7 @@ def test_a_claim_is_indexed_where_its_check_stands(ledger):
         entries[page] = [node["entries"] for node in document.findall(addnodes.index)]
     assert entries == {
         "book/linear/01": [[("single", "LE-01", "claim-le-01", "main", None)]],
-        "book/scoreboard": [[("single", "LE-02", "scoreboard-le", "main", None)]],
+        "book/scoreboard": [[("single", "LE-02", "LE-02", "main", None)]],
         "book/index": [],
     }
 
@@ -172,9 +173,10 @@ def test_pages_say_that_a_claim_failed(ledger):
     assert "**FAILED here**: two: measured no, expected holds" in values["LE_01"]
     assert "| claims | not attempted | FAILED here | all |" in values["verdict_table"]
     assert "| LE, the paper's | 1 | 1 | 2 |" in values["verdict_table"]
-    pages.write_scoreboard(found(passed=False))
+    scoreboard.write(found(passed=False))
     text = (ledger / "scoreboard.md").read_text("utf-8")
-    assert "**FAILED here:** not *reproduced* | **two: measured no, expected holds** |" in text
+    assert "<strong>FAILED here:</strong> not <em>reproduced</em>" in text
+    assert text.count("data-failed>") == 1
     pages.write_json(found(passed=False), ledger / "claims.json")
     row, missing = json.loads((ledger / "claims.json").read_text("utf-8"))
     assert row["failures"] == "two: measured no, expected holds"
@@ -188,12 +190,56 @@ def test_pages_say_that_the_claims_held(ledger):
     assert "FAILED" not in values["verdict_table"] + values["LE_01"]
 
 
-def test_the_scoreboard_says_what_would_refute_a_claim(ledger):
-    pages.write_scoreboard(found(passed=True))
+def test_a_row_of_the_scoreboard(ledger, monkeypatch):
+    monkeypatch.setattr(scoreboard, "chapter_titles", lambda: {"linear/01": ("Part", "A & B")})
+    scoreboard.write(found(passed=True))
     text = (ledger / "scoreboard.md").read_text("utf-8")
-    assert "<b>Tested:</b> λ &lt; 1 \\| &#42;three&#42; seeds" in text
-    assert "<b>Refuted by:</b> a seed &#91;fails&#93;</details>" in text
-    assert text.count("<details") == 1
+    assert '<tr id="LE-01" data-paper="LE" data-verdict="reproduced"' in text
+    assert '<a href="linear/01.html">A &amp; B</a>' in text
+    assert "<dt>Tested</dt><dd>λ &lt; 1 | *three* seeds</dd>" in text
+    assert "<dt>Refuted by</dt><dd>a seed [fails]</dd>" in text
+    assert text.index("## Part") < text.index('id="LE-01"') < text.index("## Not attempted")
+    assert text.index("## Not attempted") < text.index('id="LE-02"')
+
+
+def test_rows_follow_the_book_and_the_order_of_the_checks(ledger, monkeypatch):
+    monkeypatch.setattr(scoreboard, "chapter_titles", lambda: dict.fromkeys(("z/01", "a/01")))
+    rows = {f"LE-{k}": chapter for k, chapter in enumerate(("a/01", "z/01", "a/01", ""))}
+    known = {one: SimpleNamespace(id=one, chapter=name) for one, name in rows.items()}
+    monkeypatch.setattr(claims, "ledgers", lambda: known)
+    placed = [one.id for one in scoreboard.ordered(dict.fromkeys(("LE-2", "LE-0")))]
+    assert placed == ["LE-1", "LE-2", "LE-0", "LE-3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("e^(−s(1+λ)) I₁(2s)", "e<sup>−s(1+λ)</sup> I₁(2s)"),
+        ("10^-3 n^{a b} x^½", "10<sup>-3</sup> n<sup>a b</sup> x<sup>½</sup>"),
+        ("t_gen, c_−ν < d_{a b}", "t<sub>gen</sub>, c<sub>−ν</sub> &lt; d<sub>a b</sub>"),
+        ("weight_decay *b* $c$", "weight_decay *b* $c$"),
+    ],
+)
+def test_indices_and_exponents_are_set(text, shown):
+    assert scoreboard.typeset(text) == shown
+
+
+def test_the_box_of_a_claim_leads_to_its_row():
+    box = (
+        '<div class="claim verdict-0" id="claim-le-16"><p class="claim-head"><strong>LE-16</strong>'
+    )
+    document = nodes.section(
+        "", nodes.raw("", box, format="html"), nodes.raw("", "b", format="html")
+    )
+    for page, up in (("book/linear/01", "../"), ("book/phase-diagrams", "")):
+        tree = document.deepcopy()
+        app = SimpleNamespace(env=SimpleNamespace(docname=page))
+        grokbook_site.link_rows(app, tree)
+        link = f'<strong><a class="row-link" href="{up}scoreboard.html#LE-16">LE-16</a></strong>'
+        assert [one.astext() for one in tree.children] == [
+            box.replace("<strong>LE-16</strong>", link),
+            "b",
+        ]
 
 
 def test_a_line_under_a_figure_is_text_for_mystnb_and_set_again():

@@ -2,13 +2,15 @@
 
 On ``builder-inited`` every chapter is executed that has no result for its key, MyST-NB's cache is
 refilled from the results (so MyST-NB executes nothing itself), and the pages made of the results
-are written before Sphinx reads.  All of it is in ``chapters``, ``pages`` and ``provenance``.
+are written before Sphinx reads.  All of it is in ``chapters``, ``pages``, ``scoreboard`` and
+``provenance``.
 """
 
 from __future__ import annotations
 
 import copy
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +27,7 @@ import chapters
 import grokbook
 import pages
 import provenance
+import scoreboard
 from grokbook import claims
 
 EXTRA = chapters.ROOT / "_build" / "extra"
@@ -32,6 +35,8 @@ CACHE = chapters.ROOT / "_build" / ".jupyter_cache"
 FIGURES = chapters.ROOT / "book" / "_figures"
 # How `figures.rests_on` begins a line under a figure.
 LINE = '<p class="rests-on">'
+# A claim's box and its id in it, as `claims.check` shows them.
+BOX, HEAD = '<div class="claim ', re.compile(r"(<p class=\"claim-head\"><strong>)([A-Z]{2}-\w+)")
 # Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
 LANDING = """<!doctype html>
 <html lang="en">
@@ -52,6 +57,7 @@ def setup(app):
     app.connect("doctree-read", set_lines)
     app.connect("doctree-read", link_data)
     app.connect("doctree-read", index_claims)
+    app.connect("doctree-read", link_rows)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -108,7 +114,7 @@ def prepare(app) -> None:
     refill_cache(wanted, executed)
     pages.write_figures(executed, FIGURES)
     records = pages.records(executed)
-    pages.write_scoreboard(records)
+    scoreboard.write(records)
     pages.write_costs(wanted)
     pages.write_json(records, EXTRA / "claims.json")
     (EXTRA / "index.html").write_text(
@@ -172,6 +178,16 @@ def index_claims(app, doctree) -> None:
     for claim in claims.ledgers().values():
         attempted = claim.verdict != claims.NOT_ATTEMPTED
         if page == (claim.chapter if attempted else "scoreboard"):
-            target = claim.anchor if attempted else f"scoreboard-{claim.paper.lower()}"
+            target = claim.anchor if attempted else claim.id
             entry = ("single", claim.id, target, "main", None)
             doctree.insert(0, addnodes.index(entries=[entry]))
+
+
+def link_rows(app, doctree) -> None:
+    """Let the id in a claim's box lead to its row on the scoreboard."""
+    up = "../" * (app.env.docname.count("/") - 1)
+    for box in doctree.findall(lambda node: isinstance(node, nodes.raw) and BOX in node.astext()):
+        text = HEAD.sub(
+            rf'\1<a class="row-link" href="{up}scoreboard.html#\2">\2</a>', box.astext()
+        )
+        box.rawsource, box[:] = text, [nodes.Text(text)]

@@ -1,9 +1,8 @@
-"""Pages and files made of the executed chapters: scoreboard, costs, claims.json, substitutions."""
+"""Pages and files made of the executed chapters: costs, claims.json, substitutions."""
 
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections import Counter
@@ -103,54 +102,11 @@ def box_link(claim: claims.Claim, text: str, *, up: str = "") -> str:
     return f'<a class="claim-link" href="{up}{claim.chapter}.html#{claim.anchor}">{text}</a>'
 
 
-def write_scoreboard(found: dict[str, dict]) -> None:
-    """Write ``book/scoreboard.md``: every claim, its verdict, and what was measured."""
-    sections = []
-    for paper in sorted({claim.paper for claim in claims.ledgers().values()}):
-        rows = [claim for claim in claims.ledgers().values() if claim.paper == paper]
-        lines = ["| claim | statement | verdict | measured |", "|---|---|---|---|"]
-        for claim in sorted(rows, key=lambda one: (one.id.startswith("GB"), one.id)):
-            cells = scoreboard_row(claim, found.get(claim.id))
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        anchor = f'<span id="scoreboard-{paper.lower()}"></span>'
-        table = "\n".join(lines)
-        heading = "Across the models" if paper == "GB" else f"Paper {paper}"
-        sections.append(f"## {heading}\n\n{anchor}\n\n:::{{div}} scoreboard\n{table}\n:::\n")
-    text = (
-        "(scoreboard)=\n# Scoreboard\n\n"
-        f"{len(found)} claims were tested when this site was built, and {outcome(found, '')}. "
-        "*Not reproduced* means that the paper's version was tested and fails; *FAILED here*, that "
-        "our own verdict did not stand on the machine that built this site. "
-        "The id links to the check in its chapter. "
-        '<a href="../claims.json" download>The same table as JSON</a>.\n\n'
-        f"{verdict_table(found)}\n\n" + "\n".join(sections)
-    )
-    write_if_new(BOOK / "scoreboard.md", text)
-
-
-def scoreboard_row(claim: claims.Claim, record: dict | None) -> tuple[str, str, str, str]:
-    """Id, statement with its detail, verdict and measured values of a claim."""
-    statement = f"{claim.statement} *({claim.where})*{detail(claim)}"
-    if record is None:
-        return claim.id, statement, claim.verdict, claim.reason
-    verdict, value = claim.verdict, measured(record)
-    if claims.failures(record):
-        verdict, value = f"**{FAILED}:** not *{verdict}*", f"**{claims.failures(record)}**"
-    return box_link(claim, claim.id), statement, verdict, value
-
-
-def detail(claim: claims.Claim) -> str:
-    """What was tested and what would refute the claim, folded; empty where the row says neither."""
-    parts = [("Tested", claim.scope), ("Refuted by", claim.fails_if)]
-    text = " ".join(f"<b>{name}:</b> {literal(said)}" for name, said in parts if said)
-    if not text:
-        return ""
-    return f' <details class="claim-detail"><summary>{claim.id} in detail</summary>{text}</details>'
-
-
-def literal(text: str) -> str:
-    """Plain text as HTML within Markdown, where none of its letters marks anything."""
-    return re.sub(r"[*_`$\\\[\]{}]", lambda mark: f"&#{ord(mark[0])};", html.escape(text))
+def title(path: Path) -> str:
+    """The first heading of a notebook."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    text = "".join("".join(cell["source"]) for cell in cells[:1])
+    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
 
 
 def write_costs(wanted) -> None:

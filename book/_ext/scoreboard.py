@@ -1,0 +1,119 @@
+"""The scoreboard: every claim in the order of the book, its verdict, and what was measured."""
+
+from __future__ import annotations
+
+import html
+import re
+from itertools import groupby
+
+import yaml
+
+import pages
+from grokbook import claims
+
+SCRIPT = "scoreboard.js"
+NOWHERE = "Not attempted"
+# e^(−s(1+λ)), 10^{-3}, n^−2; t_gen, c_−ν, but not the name weight_decay.
+_RAISED = re.compile(r"\^(?:\(((?:[^()]|\([^()]*\))*)\)|\{([^{}]*)\}|([−+-]?[\w½∞]+))")
+_LOWERED = re.compile(r"(?<![a-z]{2})_(?:\{([^{}]*)\}|([−+-]?\w+))")
+
+
+def typeset(text: str) -> str:
+    """Plain text as HTML, with its exponents raised and its indices lowered."""
+    text = html.escape(text, quote=False)
+    for mark, tag in ((_RAISED, "sup"), (_LOWERED, "sub")):
+        text = mark.sub(
+            lambda found, tag=tag: f"<{tag}>{''.join(filter(None, found.groups()))}</{tag}>", text
+        )
+    return text
+
+
+def chapter_titles() -> dict[str, tuple[str, str]]:
+    """Part and title of each chapter, in the order of the table of contents."""
+    contents = yaml.safe_load((pages.ROOT / "_toc.yml").read_text("utf-8"))
+    found = {}
+    for part in contents["parts"]:
+        for entry in part["chapters"]:
+            path = (pages.ROOT / entry["file"]).with_suffix(".ipynb")
+            if path.is_file():
+                name = entry["file"].removeprefix("book/")
+                found[name] = (part["caption"], pages.title(path))
+    return found
+
+
+def ordered(found: dict[str, dict]) -> list[claims.Claim]:
+    """All claims: by chapter, in it as they are checked there, then those that were not."""
+    chapters, seen = [*chapter_titles()], [*found]
+
+    def place(claim: claims.Claim) -> tuple:
+        known = claim.chapter in chapters
+        checked = seen.index(claim.id) if claim.id in seen else len(seen)
+        return (chapters.index(claim.chapter) if known else len(chapters), checked, claim.id)
+
+    return sorted(claims.ledgers().values(), key=place)
+
+
+def write(found: dict[str, dict]) -> None:
+    """Write ``book/scoreboard.md``."""
+    titles, sections, last = chapter_titles(), [], None
+    for chapter, rows in groupby(ordered(found), key=lambda one: one.chapter):
+        part, title = titles.get(chapter, (NOWHERE, ""))
+        if part != last:
+            sections.append(f"## {part}\n")
+            last = part
+        sections.append(table(chapter, title, list(rows), found))
+    text = (
+        "(scoreboard)=\n# Scoreboard\n\n"
+        f"{len(found)} claims were tested when this site was built, and "
+        f"{pages.outcome(found, '')}. *Not reproduced* means that the paper's version was tested "
+        f"and fails; *{pages.FAILED}*, that our own verdict did not stand on the machine that "
+        "built this site. The id leads to the check in its chapter, the mark # is the address of "
+        'a row. <a href="../claims.json" download>All of it as JSON</a>.\n\n'
+        f"{pages.verdict_table(found)}\n\n"
+        f'<div id="scoreboard-tools"></div>\n<script src="../{SCRIPT}" defer></script>\n\n'
+    )
+    pages.write_if_new(pages.BOOK / "scoreboard.md", text + "\n".join(sections))
+
+
+def table(chapter: str, title: str, rows: list[claims.Claim], found: dict[str, dict]) -> str:
+    """The rows of one chapter."""
+    caption = f'<a href="{chapter}.html">{html.escape(title)}</a>' if title else NOWHERE
+    body = "\n".join(row(claim, found.get(claim.id)) for claim in rows)
+    return (
+        f'```{{raw}} html\n<table class="scoreboard"><caption>{caption}</caption>\n'
+        '<thead><tr><th scope="col">claim</th><th scope="col">statement</th>'
+        '<th scope="col">verdict</th></tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table>\n```\n"
+    )
+
+
+def row(claim: claims.Claim, record: dict | None) -> str:
+    """One claim as a row of the table, with what its filters ask for."""
+    failed = claims.failures(record) if record else ""
+    verdict = f"<strong>{pages.FAILED}:</strong> not " if failed else ""
+    facts = {"paper": claim.paper, "verdict": claim.verdict, "whose": pages.group(claim)}
+    marks = "".join(f' data-{name}="{html.escape(said)}"' for name, said in facts.items())
+    name = pages.box_link(claim, claim.id) if record else claim.id
+    statement = typeset(claim.statement)
+    return (
+        f'<tr id="{claim.id}"{marks}{" data-failed" if failed else ""}>'
+        f'<th scope="row">{name} <a class="row-address" href="#{claim.id}" '
+        f'aria-label="Address of {claim.id}">#</a></th>'
+        f"<td>{statement}{detail(claim, record)}</td>"
+        f"<td>{verdict}<em>{html.escape(claim.verdict)}</em></td></tr>"
+    )
+
+
+def detail(claim: claims.Claim, record: dict | None) -> str:
+    """Where it is claimed, what was tested and measured and would refute it, folded."""
+    said = {
+        "Where": claim.where,
+        "Measured": pages.measured(record) if record else "",
+        "Tested": claim.scope,
+        "Refuted by": claim.fails_if,
+        "Because": claim.reason,
+    }
+    items = "".join(
+        f"<dt>{name}</dt><dd>{typeset(text)}</dd>" for name, text in said.items() if text
+    )
+    return f"<details><summary>{claim.id} in detail</summary><dl>{items}</dl></details>"
