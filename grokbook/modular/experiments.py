@@ -277,7 +277,7 @@ _DECAYS = (MAP_DECAY[1::2], MAP_DECAY, [0.0, *_tenths_of_decades(-2, 1)])
 
 
 def _patience(fractions: list[float], decays: list[float]) -> dict[str, list]:
-    """Cells of the plain map over fraction and decay, with more fractions below."""
+    """Cells of the plain map over fraction and decay."""
     axes = {"arm": ["plain"], "train_fraction": fractions}
     return axes | {"learning_rate": [ONE_RATE["plain"]], "weight_decay": decays}
 
@@ -322,8 +322,9 @@ SWEEPS = (
         dims=dict.fromkeys(("train_accuracy", "test_accuracy"), ("patience",)),
         labels={"patience": list(PATIENCE)},
         grids={
-            "small": Grid(_patience([0.7], [3.0]), 1, 1),
-            "book": Grid(_patience([0.4, 0.5, 0.7], [0.0, 0.1, 1.0, 3.0, 10.0]), 3, 19),
+            "small": Grid(_patience([0.7], [1.0]), 3, 1),
+            "book": Grid(_patience([0.5, 0.7], [0.1, 1.0]), 3, 12),
+            "paper": Grid(_patience(MAP_FRACTION, MAP_DECAY), 5, 12),
         },
         about="NS: the runs of the plain map, continued to 20 times as many steps",
         packages=("torch",),
