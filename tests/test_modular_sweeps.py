@@ -96,6 +96,28 @@ def test_too_much_decay_is_confusion(short):
     assert phases.phase(run["memorised"], run["generalised"]) == phases.PHASES.index("confusion")
 
 
+def test_a_continued_run_is_the_run_of_the_map(short, monkeypatch):
+    """Up to the map's last step; its late accuracies are medians over the last fifths."""
+    monkeypatch.setattr(sweeps, "PATIENCE", (60, 100))
+    one, longer = (made(5, "plain", **SETTING) for made in (sweeps.addition, sweeps.continued))
+    assert longer["memorised"] == one["memorised"]
+    setting = sweeps.MAP_ARMS["plain"].replace(
+        train_fraction=0.8, optimizer=sweeps.AdamW(0.03, weight_decay=0.1)
+    )
+    test = sweeps.Arm(setting, 100).run(5).curves.test_accuracy
+    assert one["test_accuracy"] == test[6]
+    late = [test[5:7].mean(), test[9:].mean()]  # records 50 and 60, 90 and 100
+    np.testing.assert_allclose(longer["test_accuracy"], late, rtol=1e-6)
+
+
+def test_a_run_that_ends_early_keeps_its_last_accuracy():
+    found = sweeps.continued(0, "⊥Grad", 0.9, 0.03, 0.0)
+    assert found["generalised"] < 100
+    # Up to 600 steps there are no records in the last fifth either.
+    assert len(set(found["test_accuracy"])) == 1
+    assert found["test_accuracy"][0] >= 0.95
+
+
 def test_every_seed_of_the_engine_is_taken(short):
     """A run's seed has 64 bits, those of torch one less."""
     seeds = [run_seed({"a": k}, 0) for k in range(6)]

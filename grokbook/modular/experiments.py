@@ -12,9 +12,11 @@ from grokbook.modular.loss import CrossEntropy, MeanSquare, StableMaxCrossEntrop
 from grokbook.modular.network import MLP, Transformer
 from grokbook.modular.optimizer import SGD, AdamW
 from grokbook.modular.setting import (
+    PATIENCE,
     Arm,
     Setting,
     addition,
+    continued,
     curves,
     decay_cells,
     event_times,
@@ -273,6 +275,13 @@ SHORT = {"plain": "plain", "⊥Grad": "perp", "StableMax": "stablemax"}
 CPU_SECONDS = {"plain": 0.8, "⊥Grad": 1.2, "StableMax": 0.9}
 _DECAYS = (MAP_DECAY[1::2], MAP_DECAY, [0.0, *_tenths_of_decades(-2, 1)])
 
+
+def _patience(fractions: list[float], decays: list[float]) -> dict[str, list]:
+    """Cells of the plain map over fraction and decay."""
+    axes = {"arm": ["plain"], "train_fraction": fractions}
+    return axes | {"learning_rate": [ONE_RATE["plain"]], "weight_decay": decays}
+
+
 SWEEPS = (
     *(
         _map(
@@ -300,5 +309,24 @@ SWEEPS = (
             weight_decay=(MAP_DECAY[1:-1:2], MAP_DECAY[:-1], _DECAYS[2]),
         )
         for arm in CPU_SECONDS
+    ),
+    Sweep(
+        name="modular-patience",
+        function=continued,
+        axes=AXES,
+        outputs=OUTPUTS
+        | {
+            f"{part}_accuracy": Quantity("fraction", f"{part} accuracy, median of the last fifth")
+            for part in ("train", "test")
+        },
+        dims=dict.fromkeys(("train_accuracy", "test_accuracy"), ("patience",)),
+        labels={"patience": list(PATIENCE)},
+        grids={
+            "small": Grid(_patience([0.7], [1.0]), 3, 1),
+            "book": Grid(_patience([0.5, 0.7], [0.1, 1.0]), 3, 12),
+            "paper": Grid(_patience(MAP_FRACTION, MAP_DECAY), 5, 12),
+        },
+        about="NS: the runs of the plain map, continued to 20 times as many steps",
+        packages=("torch",),
     ),
 )

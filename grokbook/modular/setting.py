@@ -291,3 +291,39 @@ def addition(
     found = events(Arm(setting, MAP_STEPS, MAP_EVERY, stop_at=LEVEL).run(seed % 2**63), LEVEL)
     del found["last_step"]
     return found
+
+
+# How long the runs of a map are followed to tell impossible from stopped too early.
+PATIENCE = (MAP_STEPS, 5 * MAP_STEPS, 20 * MAP_STEPS)
+
+
+def continued(
+    seed: int, arm: str, train_fraction: float, learning_rate: float, weight_decay: float
+) -> dict[str, float | np.ndarray]:
+    """The run that :func:`addition` makes of the same arguments, to 12,000 steps at most.
+
+    Returns
+    -------
+    dict
+        ``memorised``, ``generalised``: as there; ``train_accuracy``, ``test_accuracy``: (3,)
+        medians over the last fifth of the steps up to each of ``PATIENCE``, or the last value of
+        a run that ended before.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    setting = MAP_ARMS[validate.choice("arm", arm, tuple(MAP_ARMS))]
+    optimizer = replace(setting.optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
+    setting = setting.replace(train_fraction=train_fraction, optimizer=optimizer)
+    run = Arm(setting, PATIENCE[-1], MAP_EVERY, stop_at=LEVEL).run(seed % 2**63)
+    found = events(run, LEVEL)
+    for part in ("train_accuracy", "test_accuracy"):
+        values = getattr(run.curves, part)
+        late = [
+            values[(run.curves.step > 0.8 * end) & (run.curves.step <= end)] for end in PATIENCE
+        ]
+        found[part] = np.array([np.median(one) if one.size else values[-1] for one in late])
+    del found["last_step"]
+    return found
