@@ -28,9 +28,6 @@ WAITING = {
     "LE": """
         LE-12 LE-14 LE-15 LE-17 LE-22 LE-23 LE-27 LE-28 LE-29 LE-33 LE-34 GB-02
     """,
-    "LS": """
-        GB-21 LS-18 LS-19 LS-23 LS-25 GB-23
-    """,
     "XC": """
         XC-03 XC-06 XC-15 XC-17 GB-41
     """,
@@ -52,9 +49,6 @@ UNEARNED = {
     "linear/02-how-long-does-it-take",
     "modular/03-stablemax",
     "fig-le-01-spectrum",
-    "fig-ls-01-wendel",
-    "fig-ls-02-cuts",
-    "fig-ls-03-along",
     "fig-ns-02-optimisers",
     "fig-ns-03-phenomenon",
     "fig-ns-05-codes",

@@ -93,12 +93,15 @@ def hull_margin(aspect_ratio: float) -> float:
         If lambda <= 1/2, where there is no margin.
     """
     validate.number("aspect_ratio", aspect_ratio, above=CRITICAL)
+    high = 1.0 + math.sqrt(aspect_ratio)
+    return brentq(lambda kappa: ratio_of_margin(kappa) - aspect_ratio, 0.0, high, xtol=1e-15)
 
-    def excess(kappa):
-        density = math.exp(-(kappa**2) / 2) / math.sqrt(2 * math.pi)
-        return (1 + kappa**2) * ndtr(kappa) + kappa * density - aspect_ratio
 
-    return brentq(excess, 0.0, 1.0 + math.sqrt(aspect_ratio), xtol=1e-15)
+def ratio_of_margin(kappa: float) -> float:
+    """lambda at which the margin of unit Gaussians is kappa >= 0 (Gardner)."""
+    validate.number("kappa", kappa, at_least=0)
+    density = math.exp(-(kappa**2) / 2) / math.sqrt(2 * math.pi)
+    return float((1 + kappa**2) * ndtr(kappa) + kappa * density)
 
 
 def _gaussian_nodes(spread):
