@@ -18,6 +18,7 @@ from grokbook.linear import (
     simulate,
     theory,
 )
+from grokbook.randomness import generator
 
 GOOD = LinearSetting(0.9)
 DECAYING = replace(GOOD, weight_decay=1e-3)
@@ -276,10 +277,11 @@ def test_spread_of_losses_and_times(outputs):
         assert found == pytest.approx(spread[1] / 4, rel=0.01)  # nodes for one time, not for two
 
 
-@pytest.mark.parametrize("outputs", [5, 40, 150])
-def test_finite_size_accuracies_are_those_of_the_runs(outputs):
+@pytest.mark.parametrize(("outputs", "decay"), [(5, 0.0), (40, 0.0), (150, 0.0), (150, 0.05)])
+def test_finite_size_accuracies_are_those_of_the_runs(outputs, decay):
     """Where the printed form is off by 0.05 and more, the corrected one is right to 0.025."""
     one = LinearSetting(0.9, d_in=200, d_out=outputs, accuracy_threshold=0.4 / outputs)
+    one = replace(one, weight_decay=decay)
     step = outputs * np.geomspace(1, 400, 14)
     runs = reduced.trajectory(one, step, range(25), n_test=400)
     corrected, printed = (
@@ -296,6 +298,21 @@ def test_finite_size_accuracies_are_those_of_the_runs(outputs):
 # --- bad input -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_generalising_share_is_that_of_projected_draws(scale):
+    """The loss left in k random directions, drawn; 4 binomial errors of 4000 draws."""
+    one = LinearSetting(60 / 50, d_in=60, accuracy_threshold=0.4 * (1 + scale**2), init_scale=scale)
+    rng = generator(5, 7)
+    basis = np.linalg.qr(rng.standard_normal((60, 10)))[0]
+    teacher, student = rng.standard_normal((2, 4000, 60)) / np.sqrt(120)
+    left = np.sum(((scale * student - teacher) @ basis) ** 2, axis=1)
+    share = fluctuations.generalising_share(one)
+    counted = np.mean(left < theory.loss_level(one))
+    assert abs(counted - share) < 4 * np.sqrt(share * (1 - share) / 4000)
+    assert 0.5 < share < 0.95
+    assert fluctuations.generalising_share(replace(one, aspect_ratio=1.0)) == 1.0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -303,6 +320,8 @@ def test_finite_size_accuracies_are_those_of_the_runs(outputs):
         (lambda: theory.crossing_times(NOISY), "label_noise = 0.1: must be 0 for crossing times"),
         (lambda: theory.time_of_loss(GOOD, 0, 0.0), "target = 0.0: must be .* > 0"),
         (lambda: fluctuations.effective_modes(NOISY, [1]), "label_noise = 0.1: must be 0"),
+        (lambda: fluctuations.generalising_share(NOISY), "label_noise = 0.1: must be 0"),
+        (lambda: fluctuations.generalising_share(replace(GOOD, d_out=2)), "d_out = 2: must be 1"),
         (lambda: reduced.trajectory(NOISY, [1], [0]), "label_noise = 0.1: must be 0"),
         (lambda: reduced.trajectory(GOOD, [1], []), r"seeds = \[\]: must hold at least one"),
         (lambda: reduced.trajectory(GOOD, [1], [-1]), "seeds = -1"),

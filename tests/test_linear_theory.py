@@ -15,6 +15,7 @@ from scipy.integrate import quad
 from scipy.special import erf
 
 from grokbook.linear import LinearSetting, asymptotics, spectrum, theory
+from grokbook.linear.decay import largest_ratio
 
 RATIOS = (0.1, 0.9, 1.0, 1.5)
 
@@ -205,6 +206,26 @@ def test_plateaus_of_weight_decay():
     assert test == pytest.approx(0.5 * (1 - 1 / 1.5), rel=1e-8)
     printed = theory.long_time_losses(LinearSetting(0.9, weight_decay=1e-5))
     assert printed == pytest.approx((1.25e-10, 1.25e-8), rel=0.005)
+
+
+@pytest.mark.parametrize("options", [{}, {"init_scale": 3.0}, {"d_out": 5}])
+def test_critical_time_on_both_sides_of_one(options):
+    """The law of the divergence meets the exact crossing to first order in L* / L(0)."""
+    one_ = LinearSetting(1.0, accuracy_threshold=1e-4, **options)
+    edge = largest_ratio(one_)
+    for delta in (1.5, 1.0, 0.5, 1e-2, 1e-6):
+        setting = replace(one_, aspect_ratio=1 / (1 - (1 - delta) * (1 - 1 / edge)))
+        exact = theory.crossing_times(setting)[1]
+        assert asymptotics.critical_time(setting) == pytest.approx(exact, rel=2 * (edge - 1))
+    assert asymptotics.critical_time(replace(one_, aspect_ratio=edge * (1 + 1e-9))) == math.inf
+
+
+def test_critical_time_at_one_and_far_below():
+    level = theory.PAPER_LEVEL
+    assert asymptotics.critical_time(CRITICAL, level) == pytest.approx(4e8 / math.pi, rel=1e-12)
+    below = LinearSetting((1 - 30e-4) ** 2, accuracy_threshold=1e-4)
+    exact = theory.crossing_times(below)[1]
+    assert asymptotics.critical_time(below) == pytest.approx(exact, rel=3e-3)
 
 
 def test_intermediate_power_laws():
@@ -414,6 +435,7 @@ CRITICAL = LinearSetting(1.0)
         (lambda: theory.crossing_times(GOOD, 0.0), "level = 0.0"),
         (lambda: asymptotics.train_loss_bessel(DECAYING, [1]), "weight_decay = 0.1: must be 0"),
         (lambda: asymptotics.delay_leading(DECAYING), "weight_decay = 0.1"),
+        (lambda: asymptotics.critical_time(DECAYING), "weight_decay = 0.1"),
         (lambda: asymptotics.crossing_times_lambert(DECAYING), "weight_decay = 0.1"),
         (lambda: asymptotics.crossing_times_lambert(CRITICAL), "aspect_ratio = 1: must be < 1"),
         (lambda: asymptotics.late_test_loss_leading(CRITICAL, [1]), "must be different from 1"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import erfcx, i1e, lambertw
 
 from grokbook import validate
@@ -119,3 +120,33 @@ def crossing_times_lambert(setting: LinearSetting, level: float = LEVEL) -> tupl
         return unit * float(lambertw(8 / 3 * gap**2 * (prefactor / reach) ** (2 / 3)).real)
 
     return time(1.0), time(gap**-2)
+
+
+def critical_time(setting: LinearSetting, level: float = LEVEL) -> float:
+    """Generalisation time in steps near lambda = 1, on both sides of it (derived by us).
+
+    With l = L* / L(0) and tau = eta t / d_out, sqrt(tau) = ierfc(u) / 2 l, where u / ierfc(u) is
+    (1 - sqrt(lambda)) / l for lambda <= 1 and -(1 - 1/lambda) / 2 l above; ``inf`` from -1/2 on,
+    where the limit of the test loss is L* and lambda = ``decay.largest_ratio``.  The error is of
+    relative order 1 - sqrt(lambda) and l.
+    """
+    share = loss_level(setting, level) / _initial_loss(setting)
+    null = null_fraction(setting.aspect_ratio) / share
+    if null >= 1:
+        return math.inf
+    # For u < 0, with v = -u: ierfc(u) = ierfc(v) + 2 v, so ierfc(v) / v = 2 (1 - null) / null.
+    ahead = edge_gap(setting.aspect_ratio) / share
+    target = math.log(2 * (1 - null) / null) if null else -math.log(ahead) if ahead else math.inf
+    v = math.exp(brentq(_ierfc_over(target), -60, 4)) if target < 50 else 0.0
+    root = math.exp(-(v**2)) * (1 / math.sqrt(math.pi) - v * erfcx(v)) + (2 * v if null else 0.0)
+    return setting.d_out / setting.learning_rate * (root / (2 * share)) ** 2
+
+
+def _ierfc_over(target):
+    """log(ierfc(v) / v) - target as a function of log v."""
+
+    def excess(log_v):
+        v = math.exp(log_v)
+        return math.log(1 / math.sqrt(math.pi) - v * erfcx(v)) - v**2 - log_v - target
+
+    return excess

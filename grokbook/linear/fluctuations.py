@@ -2,16 +2,16 @@
 
 A loss is a sum over the modes of the training covariance, each with its own random share of the
 initial difference.  The number of modes that still carry the loss sets its spread between seeds.
-Without weight decay; the fluctuations of the spectrum itself, smaller by 1/d_in, are left out.
+The fluctuations of the spectrum itself, smaller by 1/d_in, are left out.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammainc
+from scipy.special import chdtr, gammainc
 
 from grokbook import validate
-from grokbook.curves import Curves
+from grokbook.curves import LEVEL, Curves
 from grokbook.linear import theory
 from grokbook.linear.setting import LinearSetting
 from grokbook.linear.spectrum import spectral_nodes
@@ -21,27 +21,38 @@ def effective_modes(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarra
     """Participation ratio K = d_in F(s)^2 / E[(weight of a mode)^2] of the train and test loss.
 
     A mode of eigenvalue nu weighs nu e^(-s nu) in the train and e^(-s nu) in the test loss, with
-    s = 4 eta t / d_out.  Shapes (n_steps,); d_in / (1 + lambda) and d_in at the start.
+    s = 4 eta t / d_out; with weight decay, its term of LE Eq. 15 instead.  Shapes (n_steps,);
+    d_in / (1 + lambda) and d_in at the start.
 
     Raises
     ------
     ValueError
-        If the setting has weight decay or label noise, or the steps are invalid.
+        If the setting has label noise, or the steps are invalid.
     """
-    for name in ("weight_decay", "label_noise"):
-        if value := getattr(setting, name):
-            raise ValueError(f"{name} = {value:g}: must be 0 here")
+    if setting.label_noise:
+        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 here")
     s = 4 * setting.learning_rate * validate.steps("step", step) / setting.d_out
-    nodes, weights = spectral_nodes(setting.aspect_ratio, 1 / max(1.0, 2 * s[-1]))
+    scale = min(1 / max(1.0, 2 * s[-1]), setting.weight_decay / 2 or 1.0)
+    nodes, weights = spectral_nodes(setting.aspect_ratio, scale)
 
     def participation(share):
         seen = share > 0
         # Common factors cancel in the ratio: the slowest decay is taken out before it underflows.
-        decay = np.exp(-np.multiply.outer(s, nodes[seen] - nodes[seen].min()))
+        if setting.weight_decay:
+            decay = _decaying_power(setting, s, nodes[seen])
+        else:
+            decay = np.exp(-np.multiply.outer(s, nodes[seen] - nodes[seen].min()))
         first, second = weights[seen] * share[seen], weights[seen] * share[seen] ** 2
         return setting.d_in * (decay @ first) ** 2 / (decay**2 @ second)
 
     return participation(nodes), participation(np.ones_like(nodes))
+
+
+def _decaying_power(setting, s, nodes):
+    """Twice the mean squared difference of each mode with weight decay (LE Eq. 15)."""
+    shift = setting.weight_decay / 2
+    kept = np.exp(-np.multiply.outer(s / 2, nodes + shift))
+    return (setting.init_scale * kept) ** 2 + ((nodes * kept + shift) / (nodes + shift)) ** 2
 
 
 def loss_spread(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
@@ -95,3 +106,22 @@ def finite_size_curves(setting: LinearSetting, step) -> Curves:
         for outputs, loss in zip(effective_outputs(setting, step), losses, strict=True)
     ]
     return Curves(step, *losses, *accuracies)
+
+
+def generalising_share(setting: LinearSetting, level: float = LEVEL) -> float:
+    """Share of runs whose test accuracy ever reaches ``level``; exact for one output (by us).
+
+    A run of n_train < d_in keeps its initial difference in k = d_in - n_train directions, a limit
+    loss of (1 + alpha^2) / (2 d_in) times a chi-squared variable with k degrees of freedom.
+
+    Raises
+    ------
+    ValueError
+        If the setting has weight decay, label noise or several outputs, or the level is no share.
+    """
+    for name, allowed in (("weight_decay", 0), ("label_noise", 0), ("d_out", 1)):
+        if (value := getattr(setting, name)) != allowed:
+            raise ValueError(f"{name} = {value:g}: must be {allowed} here")
+    null = max(0, setting.d_in - setting.n_train)
+    scaled = 2 * setting.d_in * theory.loss_level(setting, level) / (1 + setting.init_scale**2)
+    return float(chdtr(null, scaled)) if null else 1.0
