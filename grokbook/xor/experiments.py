@@ -1,6 +1,6 @@
 """Declared experiments of paper XC: runs that take long, and a sweep over signal and label noise.
 
-The runs: small steps, initial scales, training on full vectors, delays, lost clusters, an end.
+The runs: small steps, initial scales, training on full vectors, delays and lost clusters.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ FULL_STEP = [0, 1, 2, 5]
 LAST = {0.001: 100, 0.01: 100, 0.1: 126, 0.3: 251, 1.0: 794, 3.0: 2512}
 RATIO_STEP = [one for one in RECORDED if one <= max(LAST.values())]
 STEP = (1, 15)
-# 300 neurons with omega = alpha, to the end of the rise.
-PLATEAU_WIDTH = 300
-PLATEAU_STEP = [0, *sorted({round(10 ** (k / 10)) for k in range(32)}), 1412]
 # Settings in which the delay is measured, and the last step of their runs.
 _SAME = {"signal_norm": PAPER_SIGNAL, "n_train": 200, "width": 100}
 DELAY = {
@@ -88,12 +85,6 @@ def init_scale(seed: int, init_ratio: float) -> dict[str, np.ndarray]:
     found = _accuracies(simulate.descend(setting, step, seed, loss="linear"))
     after = np.full(len(RATIO_STEP) - len(step), np.nan)
     return {name: np.append(values, after) for name, values in found.items()}
-
-
-def plateau(seed: int) -> dict[str, np.ndarray]:
-    """One run of 300 neurons at omega = alpha: ``train_accuracy``, ``test_accuracy``."""
-    setting = XorSetting(step_size=1e-12, init_std=1e-12, width=PLATEAU_WIDTH)
-    return _accuracies(simulate.descend(setting, PLATEAU_STEP, seed, loss="linear"))
 
 
 def delay(seed: int, case: str) -> dict[str, np.ndarray]:
@@ -236,16 +227,6 @@ RUNS = (
             )
         },
         about="XC, which clusters 100 neurons get right, 120 runs each",
-    ),
-    Sweep(
-        name="xor-plateau",
-        function=plateau,
-        axes={},
-        outputs=ACCURACIES,
-        dims=BY_STEP,
-        labels={"step": PLATEAU_STEP},
-        grids={"book": Grid({}, range(32), 0.7)},
-        about="XC Fig. 1 (right) to its end, with 300 neurons and larger steps, 32 runs",
     ),
 )
 
