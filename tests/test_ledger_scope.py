@@ -25,9 +25,6 @@ REFERENCES = re.compile(r"\{\w+\}`[^`]*`|\b(?:Figs?|Eqs?)\. \d+\w?")
 
 # Rows whose test is to be mended first, by ledger; scope and fails_if come with that.
 WAITING = {
-    "XC": """
-        XC-03 XC-06 XC-15 XC-17 GB-41
-    """,
     "NS": """
         NS-01 NS-09 NS-11 NS-16 NS-19 NS-20 NS-21 NS-22 NS-23 NS-F7 GB-61 GB-64 GB-65 GB-67
         GB-76
@@ -49,8 +46,6 @@ UNEARNED = {
     "fig-ns-02-optimisers",
     "fig-ns-03-phenomenon",
     "fig-ns-05-codes",
-    "fig-xc-02-lost",
-    "fig-xc-02-small-step",
 }
 
 LEDGER = claims.ledgers()

@@ -14,10 +14,12 @@ ONE_PREDICTION = 0.5 / 100
 def test_stored_arrays_have_the_declared_shape(declared):
     kept = results.load(declared.name)
     (grid,) = declared.grids.values()
-    for name in ("train_accuracy", "test_accuracy"):
-        assert kept[name].shape == (*grid.shape, kept["step"].size)
-        recorded = kept[name][~np.isnan(kept[name])]
-        assert np.all((recorded >= 0) & (recorded <= 1))
+    for name in declared.outputs:
+        sizes = [len(declared.labels[dim]) for dim in declared.dims[name]]
+        assert kept[name].shape == (*grid.shape, *sizes)
+        if "accuracy" in name:
+            recorded = kept[name][~np.isnan(kept[name])]
+            assert np.all((recorded >= 0) & (recorded <= 1))
 
 
 def test_a_slice_of_the_small_steps(monkeypatch):
@@ -41,6 +43,33 @@ def test_a_slice_of_the_initial_scales():
         for key, values in again.items():
             np.testing.assert_array_equal(np.isfinite(stored[key]), recorded)
             assert np.nanmax(np.abs(values - stored[key])) <= ONE_PREDICTION
+
+
+@pytest.mark.parametrize("case", ["‖μ‖ × 2", "n = 100, same n‖μ‖²"])
+def test_a_slice_of_the_delays(case):
+    again = experiments.delay(1, case)
+    stored = results.load("xor-delay").sel(case=case, seed=1)
+    for key, values in again.items():
+        np.testing.assert_array_equal(np.isfinite(values), np.isfinite(stored[key]))
+        assert np.nanmax(np.abs(values - stored[key])) <= ONE_PREDICTION
+
+
+def test_delays_cross_their_level():
+    """No run ends before the mean accuracy has passed 0.8, the level of the law."""
+    kept = results.load("xor-delay")
+    for case in experiments.DELAY:
+        mean = kept.sel(case=case).dropna("step").test_accuracy.values.mean(axis=0)
+        assert np.all(mean[-4:] > 0.8), case
+
+
+def test_a_slice_of_the_lost_clusters():
+    kept = results.load("xor-lost-clusters")
+    for where in ("outside", "inside"):
+        again = experiments.lost_clusters(1001, 50, where)
+        stored = kept.sel(n_train=50, where=where, seed=1001)
+        np.testing.assert_array_equal(again["members"], stored.members)
+        # A cluster has some fifty test points, and one prediction may turn.
+        assert np.max(np.abs(again["cluster_accuracy"] - stored.cluster_accuracy.values)) < 0.05
 
 
 def test_the_loop_on_full_vectors_at_another_size(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtr
 from scipy.stats import kstest
 
+from grokbook.curves import crossing_time
 from grokbook.xor import XorSetting, simulate, theory, within_assumptions
 
 PAPER = XorSetting()
@@ -170,6 +171,34 @@ def test_memorisation_time_inverts_early_fit():
     slower = replace(setting, step_size=1e-18)
     assert theory.memorisation_time(slower, 0.9) == pytest.approx(100 * time)
     assert theory.memorisation_time(replace(setting, signal_norm=400.0)) == np.inf
+
+
+def test_delay_ratio():
+    """The law in its own terms, and what does not enter it."""
+    ratio, paper = theory.delay_ratio(PAPER), PAPER.signal_norm**2
+    constant = np.sqrt(2) / (0.8416212 * 0.9 / np.sqrt(2 * np.pi))
+    assert constant == pytest.approx(4.68, abs=0.005)
+    own = constant * np.sqrt(1000) * 40_000 / (200 * paper) * np.log(40_000 / paper)
+    assert ratio == pytest.approx(own, rel=1e-6)
+    assert theory.delay_ratio(replace(PAPER, step_size=1e-16, init_std=3e-15)) == ratio
+    assert theory.delay_ratio(replace(PAPER, width=250)) == pytest.approx(ratio / 2)
+    clean = theory.delay_ratio(replace(PAPER, label_noise=0.0))
+    assert clean == pytest.approx(0.9 * ratio)
+
+
+@pytest.mark.parametrize("changed", [{}, {"n_train": 300, "signal_norm": 57.7}])
+def test_delay_ratio_of_small_runs(changed):
+    """Strong signals, where runs are short; a ratio of 32 mean curves scatters by a tenth."""
+    data = {"n_test": 100, "width": 100, "init_std": 3e-12, "signal_norm": 70.7}
+    setting = XorSetting(**{"n_train": 200} | data | changed)
+    step = [0, *sorted({round(10 ** (k / 20)) for k in range(43)})]
+    runs = [simulate.descend(setting, step, seed, loss="linear") for seed in range(32)]
+    means = [
+        np.mean([getattr(run, f"{part}_correct").mean(axis=1) for run in runs], axis=0)
+        for part in ("train", "test")
+    ]
+    early, late = (crossing_time(step, mean, 0.8) for mean in means)
+    assert 0.65 < late / early / theory.delay_ratio(setting) < 1.45
 
 
 def test_gradients_stay_at_one_half():

@@ -1,6 +1,6 @@
 """Declared experiments of paper XC: runs that take long, and a sweep over signal and label noise.
 
-The runs: small steps, initial scales, and training on full vectors.
+The runs: small steps, initial scales, training on full vectors, delays and lost clusters.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 
 from grokbook.sweep.grid import Grid, Quantity, Sweep
 from grokbook.xor import simulate
-from grokbook.xor.setting import XorSetting
+from grokbook.xor.setting import PAPER_SIGNAL, XorSetting, within_assumptions
 
 # Ten a decade, to the step at which the test accuracy has settled.
 RECORDED = [0, *sorted({round(10 ** (k / 10)) for k in range(38)})]
@@ -22,6 +22,24 @@ FULL_STEP = [0, 1, 2, 5]
 LAST = {0.001: 100, 0.01: 100, 0.1: 126, 0.3: 251, 1.0: 794, 3.0: 2512}
 RATIO_STEP = [one for one in RECORDED if one <= max(LAST.values())]
 STEP = (1, 15)
+# Settings in which the delay is measured, and the last step of their runs.
+_SAME = {"signal_norm": PAPER_SIGNAL, "n_train": 200, "width": 100}
+DELAY = {
+    "m = 30": (_SAME | {"width": 30}, 447),
+    "m = 100": (_SAME, 562),
+    "m = 300": (_SAME | {"width": 300}, 794),
+    "‖μ‖ × 0.7": (_SAME | {"signal_norm": 0.7 * PAPER_SIGNAL}, 1000),
+    "‖μ‖ × 1.4": (_SAME | {"signal_norm": 1.4 * PAPER_SIGNAL}, 251),
+    "‖μ‖ × 2": (_SAME | {"signal_norm": 2 * PAPER_SIGNAL}, 126),
+    "n = 100": (_SAME | {"n_train": 100}, 562),
+    "n = 400": (_SAME | {"n_train": 400}, 562),
+    "n = 100, same n‖μ‖²": (_SAME | {"n_train": 100, "signal_norm": 2**0.5 * PAPER_SIGNAL}, 400),
+}
+DELAY_RATIO = 3.0
+DELAY_STEP = [0, *sorted({round(10 ** (k / 20)) for k in range(61)})]
+LOST_STEP = [2, 5, 15, 60, 200]
+# Seeds that no chapter trains with.
+LOST_SEEDS = range(1000, 1120)
 
 
 def small_step(seed: int) -> dict[str, np.ndarray]:
@@ -67,6 +85,45 @@ def init_scale(seed: int, init_ratio: float) -> dict[str, np.ndarray]:
     found = _accuracies(simulate.descend(setting, step, seed, loss="linear"))
     after = np.full(len(RATIO_STEP) - len(step), np.nan)
     return {name: np.append(values, after) for name, values in found.items()}
+
+
+def delay(seed: int, case: str) -> dict[str, np.ndarray]:
+    """One run of a setting of ``DELAY``, at omega = 3 alpha.
+
+    Returns
+    -------
+    dict
+        ``train_accuracy``, ``test_accuracy`` at the steps ``DELAY_STEP``, ``nan`` after the last.
+    """
+    parameters, last = DELAY[case]
+    setting = XorSetting(step_size=1e-12, init_std=1e-12 * DELAY_RATIO, **parameters)
+    step = [one for one in DELAY_STEP if one <= last]
+    found = _accuracies(simulate.descend(setting, step, seed, loss="linear"))
+    after = np.full(len(DELAY_STEP) - len(step), np.nan)
+    return {name: np.append(values, after) for name, values in found.items()}
+
+
+def lost_clusters(seed: int, n_train: int, where: str) -> dict[str, np.ndarray]:
+    """Which clusters one network of 100 neurons gets right.
+
+    Parameters
+    ----------
+    where : {"outside", "inside"}
+        With the paper's dimension and n ||mu||^2 / p, or at p = 10^13 inside its assumptions.
+
+    Returns
+    -------
+    dict
+        ``members`` (4, 2): clean and flipped training points of each cluster; ``cluster_accuracy``
+        (5, 4) at the steps ``LOST_STEP``.
+    """
+    if where == "inside":
+        setting = within_assumptions(n_train, 10**13, width=100)
+    else:
+        norm = PAPER_SIGNAL * np.sqrt(200 / n_train)
+        setting = XorSetting(n_train=n_train, signal_norm=norm, width=100)
+    run = simulate.descend(setting, LOST_STEP, seed, loss="linear")
+    return {"members": run.data.members, "cluster_accuracy": run.cluster_accuracy}
 
 
 def _accuracies(run: simulate.Run) -> dict[str, np.ndarray]:
@@ -139,6 +196,37 @@ RUNS = (
         labels={"step": RATIO_STEP},
         grids={"book": Grid({"init_ratio": list(LAST)}, range(40), 0.6)},
         about="XC, initial scales from 0.001 to 3 step sizes, 40 runs each",
+    ),
+    Sweep(
+        name="xor-delay",
+        function=delay,
+        axes={"case": Quantity("1", "what differs from 100 neurons and the paper's data")},
+        outputs=ACCURACIES,
+        dims=BY_STEP,
+        labels={"step": DELAY_STEP},
+        grids={"book": Grid({"case": list(DELAY)}, range(32), 0.2)},
+        about="XC, the delay over width, signal and number of points, 32 runs each",
+    ),
+    Sweep(
+        name="xor-lost-clusters",
+        function=lost_clusters,
+        axes={
+            "n_train": Quantity("1", "training points"),
+            "where": Quantity("1", "the paper's n‖μ‖²/p, or inside its assumptions"),
+        },
+        outputs={
+            "members": Quantity("1", "clean and flipped training points of each cluster"),
+            "cluster_accuracy": Quantity("fraction", "test accuracy of each cluster"),
+        },
+        dims={"members": ("cluster", "flipped"), "cluster_accuracy": ("step", "cluster")},
+        labels={"step": LOST_STEP, "cluster": [0, 1, 2, 3], "flipped": [0, 1]},
+        dtypes={"members": "int16", "cluster_accuracy": "float32"},
+        grids={
+            "book": Grid(
+                {"n_train": [50, 100, 200, 400], "where": ["outside", "inside"]}, LOST_SEEDS, 0.1
+            )
+        },
+        about="XC, which clusters 100 neurons get right, 120 runs each",
     ),
 )
 

@@ -282,6 +282,22 @@ def memorisation_time(setting: XorSetting, level: float = 0.95) -> float:
     return math.inf if net <= 0 else score * setting.init_ratio * math.sqrt(length / 2 / net)
 
 
+def delay_ratio(setting: XorSetting) -> float:
+    """Generalisation over memorisation time at small steps and level 0.8: omega, alpha drop out.
+
+    The output memorises while single neurons hardly move (:func:`memorisation_time`).  A neuron's
+    shift towards a centre starts at ||mu||^2 / p of the squared spread of its pre-activations and
+    grows at a rate proportional to n ||mu||^2 / p; the network generalises when shift and spread
+    are equal.  The ratio is A sqrt(m) p / (n ||mu||^2) ln(p / ||mu||^2) with
+    A = sqrt(2) / (z_A phi(0) (1 - 2 eta)), 4.7 at eta = 0.05.  Clusters are taken to be of equal
+    size, and the points that see a neuron from the start to stay.
+    """
+    cosine = setting.signal_norm**2 / setting.d_in
+    shares = ndtri(0.8) / math.sqrt(2 * math.pi) * (1 - 2 * setting.label_noise)
+    growth = setting.n_train * cosine * shares / math.sqrt(2 * setting.width)
+    return -math.log(cosine) / growth
+
+
 def gradient_deviation(setting: XorSetting, output) -> float:
     """Bound alpha abs(f) / 4 on the distance of all g_i from 1/2 (cf. XC Lemma A.3).
 
