@@ -29,9 +29,6 @@ WAITING = {
         NS-01 NS-09 NS-11 NS-16 NS-19 NS-20 NS-21 NS-22 NS-23 NS-F7 GB-61 GB-64 GB-65 GB-67
         GB-76
     """,
-    "GT": """
-        GT-05 GB-81 GB-82 GB-83
-    """,
 }
 # Titles (by chapter) and captions (by label) whose word a row earns: its scope has the range.
 EARNED_BY = {

@@ -38,6 +38,22 @@ def test_against_the_adjacency_matrix_and_networkx():
     assert graphs.ramanujan_gap(mask) == pytest.approx(math.sqrt(2 * degree - 1) - eigenvalues[1])
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(67, 500), (500, 48)])
+def test_a_random_mask_passes_the_bipartite_bound_as_a_random_matrix_does(rows, columns):
+    """Its second singular value is Marchenko and Pastur's edge, below that bound by √(1 - q)."""
+    mask = random_mask(rows, columns)
+    share, degree = mask.mean(), 2 * mask.sum() / (rows + columns)
+    edge = math.sqrt(share * (1 - share)) * (math.sqrt(rows) + math.sqrt(columns))
+    second = np.linalg.svd(mask, compute_uv=False)[1]
+    assert second == pytest.approx(edge, rel=0.08)
+    printed = graphs.ramanujan_gap(mask) + second
+    bipartite = graphs.ramanujan_gap(mask, biregular=True) + second
+    assert printed == pytest.approx(math.sqrt(2 * degree - 1))
+    assert printed < 2 * math.sqrt(degree - 1) < second < bipartite
+    assert bipartite > math.sqrt(2) * printed
+    assert edge / bipartite == pytest.approx(math.sqrt(1 - share), rel=0.03)
+
+
 def test_clustering_of_a_random_graph():
     """Two rows share d^2 of the columns out of 1 - (1 - d)^2 that either has."""
     mask = random_mask(30, 400, 0.4)

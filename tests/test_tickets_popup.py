@@ -108,10 +108,9 @@ def test_sweeps_add_their_arms():
         table.add(arm, 0, run)
     sweeps.add_rates(table, SMALL, 0, dense, 3)
     sweeps.add_criteria(table, SMALL, 0, 3)
-    sweeps.add_carried(table, SMALL, 0, dense, 3)
     sweeps.add_no_decay(table, SMALL, 0, dense, 3)
     arms = {row["arm"] for row in table.rows}
-    assert {"ticket", "random", "SNIP", "shuffled in its layers", "k = 0.9"} <= arms
+    assert {"ticket", "random", "SNIP", "dense, no decay", "k = 0.9"} <= arms
     norms = sweeps.norms_of(runs, [0, 65])
     assert norms.shape == (4, 2, 2)
     assert norms[1, 0, 0] == pytest.approx(norms[2, 0, 0], rel=1e-4)

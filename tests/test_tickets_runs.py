@@ -99,8 +99,37 @@ def test_edge_popup():
         np.testing.assert_allclose(kept["train_accuracy"][1, k, 0, :2], again, atol=0.02)
 
 
+def test_what_a_mask_carries():
+    kept, seeds = results.load("tickets-carried"), DECLARED["tickets-carried"]["seeds"]
+    dense, ended = of(kept, "dense", "t_gen"), of(kept, "dense", "ended")
+    assert np.all(ended >= dense + sweeps.WAIT)
+    for arm in ("ticket", "initial signs, equal sizes", "fresh initial weights"):
+        assert of(kept, arm, "seed").tolist() == seeds
+        assert np.all(of(kept, arm, "ended") <= ended)
+    # The mask of step 50 can be made again without a dense run to its end.
+    early = masks.magnitude(QUICK.trainer(0).run([50]).last, sweeps.RATE)
+    run = QUICK.trainer(0, mask=early).run(range(41))
+    same_start(kept, of(kept, "mask at step 50", "train_accuracy")[0], run, 40)
+
+
+def test_transplants_exchange_signs_or_sizes():
+    initial, fresh = QUICK.initial(0), QUICK.initial(1)
+    found = sweeps.transplants(QUICK, initial, fresh)
+    other, equal, sizes = found.values()
+    for weights in (other, equal):
+        assert torch.equal(torch.sign(weights), torch.sign(initial))
+    assert torch.equal(other.abs(), fresh.abs())
+    assert torch.equal(sizes.abs(), initial.abs())
+    assert torch.equal(torch.sign(sizes), torch.sign(fresh))
+    for span in QUICK.spans().values():
+        assert equal[span].abs().unique().numel() == 1
+        assert float(equal[span].norm()) == pytest.approx(float(initial[span].norm()), rel=1e-3)
+    with pytest.raises(ValueError, match="fresh has shape"):
+        sweeps.transplants(QUICK, initial, fresh[1:])
+
+
 def test_transformer():
     kept = results.load("tickets-transformer")
-    assert kept["test_accuracy"].shape == (2, 3, kept["step"].size)
+    assert kept["test_accuracy"].shape == (2, 10, kept["step"].size)
     trainer = DECLARED["tickets-transformer"]["setting"].trainer(0)
     same_start(kept, kept["train_accuracy"][0, 0], trainer.run(range(41)), 40)

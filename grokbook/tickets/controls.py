@@ -192,16 +192,54 @@ def pruned_at_initialisation(
     return table.arrays()
 
 
-def add_carried(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
-    """The ticket and what its mask loses when moved: shuffled, on fresh weights, by layer."""
-    mask, spans = masks.magnitude(dense.last, RATE), setting.spans()
-    fresh = setting.initial(100 + seed)
-    shuffled = masks.shuffled(mask, spans, 100 + seed)
-    by_layer = masks.magnitude(dense.last, RATE, spans)
-    table.add("ticket", seed, ticket_run(setting, seed, mask, n))
-    table.add("pruned by layer", seed, ticket_run(setting, seed, by_layer, n))
-    table.add("shuffled in its layers", seed, ticket_run(setting, seed, shuffled, n))
-    table.add("fresh initial weights", seed, ticket_run(setting, seed, mask, n, weights=fresh))
+def transplants(
+    setting: Setting, initial: torch.Tensor, fresh: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Weights that share only the signs, or only the sizes, of ``initial``; (n_weights,) each.
+
+    Equal sizes are the root mean square of the matrix; other sizes and signs those of ``fresh``.
+    Raises ValueError if the two differ in length.
+    """
+    if fresh.shape != initial.shape:
+        raise ValueError(f"fresh has shape {tuple(fresh.shape)}: must be {tuple(initial.shape)}")
+    equal = torch.empty_like(initial)
+    for span in setting.spans().values():
+        equal[span] = initial[span].square().mean().sqrt()
+    signs = torch.sign(initial)
+    return {
+        "initial signs, other sizes": signs * fresh.abs(),
+        "initial signs, equal sizes": signs * equal,
+        "initial sizes, other signs": initial.abs() * torch.sign(fresh),
+    }
+
+
+def carried(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
+    """The ticket, and what is left of it when mask, weights, signs or sizes are exchanged.
+
+    In the quick setting, for a store.  A dense run ends 200 steps after it has generalised, at
+    ``n_steps`` at the latest; the others with it, or 100 steps after they have generalised.
+
+    Returns
+    -------
+    dict
+        What :meth:`Table.arrays` gives.
+    """
+    table, spans = Table(n_steps), QUICK.spans()
+    for seed in seeds:
+        dense = dense_run(QUICK, seed, n_steps)[1]
+        end = int(dense.kept[-1])
+        table.add("dense", seed, dense)
+        mask, early = (masks.magnitude(one, RATE) for one in (dense.last, dense.at(50)))
+        initial, fresh = QUICK.initial(seed), QUICK.initial(100 + seed)
+        arms = {"ticket": (mask, initial)}
+        for name, weights in transplants(QUICK, initial, fresh).items():
+            arms[name] = (mask, weights)
+        arms["fresh initial weights"] = (mask, fresh)
+        arms["shuffled in its layers"] = (masks.shuffled(mask, spans, 100 + seed), initial)
+        arms["mask at step 50"] = (early, initial)
+        for name, (cut, weights) in arms.items():
+            table.add(name, seed, ticket_run(QUICK, seed, cut, end, weights=weights))
+    return table.arrays()
 
 
 def add_no_decay(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:

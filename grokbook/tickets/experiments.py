@@ -84,6 +84,15 @@ RUNS = (
         packages=("torch",),
     ),
     StoredRun(
+        name="tickets-carried",
+        function=controls.carried,
+        parameters={"seeds": SEEDS[:3], "n_steps": 4000},
+        about="GT, quick setting: what a mask carries; controls as long as their dense runs",
+        cpu_seconds=150,
+        quick={"seeds": SEEDS[:1], "n_steps": 200},
+        packages=("torch",),
+    ),
+    StoredRun(
         name="tickets-popup",
         function=popup.popup_arm,
         parameters={
@@ -102,13 +111,13 @@ RUNS = (
         name="tickets-transformer",
         function=tasks.pairs_arm,
         parameters={
-            "seeds": SEEDS[:3],
+            "seeds": [*range(10)],
             "setting": attention(47, 64, 0.6),
             "n_steps": 8000,
-            "ticket_steps": 2000,
+            "ticket_steps": 8000,
         },
-        about="transformer, addition modulo 47, decay 1: dense runs and tickets, three seeds",
-        cpu_seconds=150,
+        about="transformer, addition modulo 47, decay 1: dense runs and tickets, ten seeds",
+        cpu_seconds=700,
         quick={
             "seeds": SEEDS[:1],
             "setting": attention(23, 32, 0.7),
