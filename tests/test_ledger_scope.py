@@ -35,7 +35,7 @@ WAITING = {
         XC-03 XC-06 XC-15 XC-17 GB-41
     """,
     "NS": """
-        NS-01 NS-09 NS-11 NS-16 NS-19 NS-20 NS-22 NS-23 NS-F7 GB-64 GB-65 GB-67 GB-76
+        NS-01 NS-09 NS-11 NS-16 NS-19 NS-20 NS-22 NS-23 NS-F7 GB-64 GB-65 GB-76
     """,
     "GT": """
         GT-05 GB-81 GB-82 GB-83
