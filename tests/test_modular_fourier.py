@@ -42,7 +42,7 @@ def test_entropy_counts_frequencies():
 def test_coefficients_restriction_and_exclusion():
     weights = {2: 1.5, 5: 0.5, 10: 0.1}
     rest = np.random.default_rng(0).standard_normal((P, P, 1)) * np.ones(P)
-    rest -= fourier._mean_by_answer(rest).mean()
+    rest -= fourier._mean_by_answer(rest, np.ones((P, P), bool)).mean()
     logits = wave_logits(weights) + rest
     found = fourier.coefficients(logits)
     # What depends on a and b alone is orthogonal to every wave in a + b - c.
@@ -53,6 +53,20 @@ def test_coefficients_restriction_and_exclusion():
     kept = fourier.restricted(logits, [2, 5])
     assert np.allclose(kept, wave_logits({2: 1.5, 5: 0.5}), atol=1e-10)
     assert np.allclose(fourier.excluded(logits, [2, 5]) + kept, logits)
+
+
+def test_memorised_pairs_are_no_waves_on_the_others():
+    """What stands on the training pairs alone is seen over all pairs and not over the others."""
+    others = np.random.default_rng(0).random((P, P)) < 0.5
+    a, b, c = np.ogrid[:P, :P, :P]
+    memorised = 4.0 * ((a + b - c) % P == 0) * ~others[..., None]
+    logits = wave_logits({2: 1.5}) * others[..., None] + memorised
+    assert fourier.coefficients(logits)[8] > 0.1
+    found = fourier.coefficients(logits, others)
+    assert np.allclose(found, 1.5 * (np.arange(1, 12) == 2), atol=1e-10)
+    kept = fourier.restricted(logits, [2], others)
+    assert np.allclose(kept, wave_logits({2: 1.5}), atol=1e-10)
+    assert np.allclose(fourier.excluded(logits, [2], others)[others], 0, atol=1e-10)
 
 
 def test_rounding_decides_no_order_of_equal_waves():

@@ -77,45 +77,53 @@ def all_logits(network: torch.nn.Module, p: int) -> np.ndarray:
         return network(pairs).double().numpy().reshape(p, p, p)
 
 
-def coefficients(logits: np.ndarray) -> np.ndarray:
-    """Weight of cos(2 pi k (a + b - c) / p) in logits over all pairs, for each k.
+def coefficients(logits: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
+    """Weight of cos(2 pi k (a + b - c) / p) in the logits, for each k.
 
     Parameters
     ----------
     logits : (p, p, p) array
         Over a, b, c.
+    pairs : (p, p) array of bool, optional
+        Pairs a, b that count; all of them by default.  What a network has memorised of its training
+        pairs has a part in the waves: whether it generalises shows on the others alone.
 
     Returns
     -------
     ((p - 1) / 2,) array
-        Least-squares coefficients; the waves are orthogonal, so each is a projection.
+        Least-squares coefficients; the waves are orthogonal over c, so each is a projection.
+
+    Raises
+    ------
+    ValueError
+        If ``pairs`` has another shape or dtype, or holds no pair.
     """
     logits = validate.array("logits", logits, ndim=3)
     p = logits.shape[0]
-    mean = _mean_by_answer(logits)
+    mean = _mean_by_answer(logits, np.ones((p, p), bool) if pairs is None else pairs)
     return np.array([2 / p * mean @ waves(p, k)[0] for k in range(1, n_frequencies(p) + 1)])
 
 
-def restricted(logits: np.ndarray, frequencies) -> np.ndarray:
+def restricted(logits: np.ndarray, frequencies, pairs: np.ndarray | None = None) -> np.ndarray:
     """The part of the logits in cos(2 pi k (a + b - c) / p) for the given k alone, (p, p, p).
 
-    Its loss on all pairs is the restricted loss of Nanda et al. (2023): how far the trigonometric
-    algorithm carries by itself.
+    Its loss is the restricted loss of Nanda et al. (2023): how far the trigonometric algorithm
+    carries by itself.  They project over all pairs; ``pairs`` as for :func:`coefficients`.
     """
     logits = validate.array("logits", logits, ndim=3)
     p = logits.shape[0]
-    all_coefficients = coefficients(logits)
+    all_coefficients = coefficients(logits, pairs)
     wave = sum(all_coefficients[k - 1] * waves(p, k)[0] for k in frequencies)
     a, b, c = np.ogrid[:p, :p, :p]
     return wave[(a + b - c) % p]
 
 
-def excluded(logits: np.ndarray, frequencies) -> np.ndarray:
+def excluded(logits: np.ndarray, frequencies, pairs: np.ndarray | None = None) -> np.ndarray:
     """The logits without what :func:`restricted` keeps, (p, p, p).
 
     Its loss on the training pairs is the excluded loss: how far memorisation carries by itself.
     """
-    return logits - restricted(logits, frequencies)
+    return logits - restricted(logits, frequencies, pairs)
 
 
 def key_frequencies(logits: np.ndarray, share: float = 0.95) -> list[int]:
@@ -158,8 +166,12 @@ def analytic_network(p: int, width: int, *, seed: int = 0) -> MLP:
     return network
 
 
-def _mean_by_answer(logits: np.ndarray) -> np.ndarray:
-    """Mean logit over all (a, b, c) with a + b - c = d mod p, for each d; (p,)."""
+def _mean_by_answer(logits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Mean logit over the chosen (a, b) with a + b - c = d mod p, for each d; (p,)."""
     p = logits.shape[0]
-    a, b, c = np.ogrid[:p, :p, :p]
-    return np.bincount(((a + b - c) % p).ravel(), weights=logits.ravel()) / p**2
+    if pairs.shape != (p, p) or pairs.dtype != bool or not pairs.any():
+        shape = f"{pairs.shape} of {pairs.dtype}"
+        raise ValueError(f"pairs has shape {shape}: must be {(p, p)} of bool, with a pair in it")
+    a, b = np.nonzero(pairs)
+    answer = (np.add.outer(a + b, -np.arange(p))) % p
+    return np.bincount(answer.ravel(), weights=logits[pairs].ravel()) / a.size
