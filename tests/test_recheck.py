@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,8 +83,9 @@ def test_code_that_only_moved_is_not_computed(checkout):
     text = experiments.read_text("utf-8")
     declared = text.index("ACCURACIES = {")
     (experiments.parent / "moved.py").write_text(text[:declared], "utf-8")
-    names = "HISTOGRAM_STEP, FULL_STEP, LAST, NOISE, N_NEURONS, RATIO_STEP, RECORDED, SIGNAL"
-    names += ", accuracies, full_vectors, init_scale, small_step"
+    names = ", ".join(
+        re.findall(r"^(?:def )?([A-Za-z]\w+)(?= =|\()", text[:declared], re.MULTILINE)
+    )
     head = text[: text.index("# Ten a decade")] + f"from grokbook.xor.moved import {names}\n\n\n"
     experiments.write_text(head + text[declared:], "utf-8")
     code, said, error = check(checkout)
@@ -104,7 +106,7 @@ def test_another_number_keeps_the_mark_and_is_named(checkout):
 
 
 def test_an_edit_that_cannot_be_computed_is_said_in_one_line(checkout):
-    edit(checkout, "    after = np.full(", "    after = {}[1] or np.full(")
+    edit(checkout, "after = np.full(len(RATIO_STEP)", "after = {}[1] or np.full(len(RATIO_STEP)")
     code, said, error = check(checkout, NAME)
     assert (code, said, error) == (
         1,
