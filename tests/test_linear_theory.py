@@ -234,6 +234,25 @@ def test_intermediate_power_laws():
     assert one(asymptotics.intermediate_losses, setting, 1e5) == pytest.approx(exact, rel=2e-3)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-6, 1e-12])
+def test_nodes_resolve_the_scale_that_they_are_asked_for(scale):
+    """E[1 / (nu + g)] in closed form at lambda = 1, where the density diverges at 0."""
+    nodes, weights = spectrum.spectral_nodes(1.0, scale)
+    exact = 2 / (scale * (1 + math.sqrt(1 + 4 / scale)))
+    assert weights @ (1 / (nodes + scale)) == pytest.approx(exact, rel=1e-12)
+
+
+def test_lambert_times_solve_the_late_form():
+    """LE Eq. 11 for the train loss, and with 1/m^2 in front for the test loss, at the level."""
+    setting = LinearSetting(0.9, d_out=5, init_scale=3.0)
+    level, m = theory.loss_level(setting, 0.9), 1 - math.sqrt(0.9)
+    times = asymptotics.crossing_times_lambert(setting, 0.9)
+    for time, factor in zip(times, (1, m**-2), strict=True):
+        s = setting.learning_rate * time / setting.d_out
+        late = math.exp(-4 * m**2 * s) / (16 * math.sqrt(math.pi) * 0.9**0.75 * s**1.5)
+        assert factor * late * (1 + 3.0**2) / (2 * 5) == pytest.approx(level, rel=1e-9)
+
+
 def test_late_forms():
     """LE Eqs. 22 and 23 within 1 % from eta t = 10 on; Eq. 11 for the test loss much later."""
     setting = LinearSetting(0.9)
