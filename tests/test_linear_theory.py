@@ -244,13 +244,13 @@ def test_nodes_resolve_the_scale_that_they_are_asked_for(scale):
 
 def test_lambert_times_solve_the_late_form():
     """LE Eq. 11 for the train loss, and with 1/m^2 in front for the test loss, at the level."""
-    setting = LinearSetting(0.9, d_out=5, init_scale=3.0)
+    setting = LinearSetting(0.9, d_out=7, init_scale=3.0)
     level, m = theory.loss_level(setting, 0.9), 1 - math.sqrt(0.9)
     times = asymptotics.crossing_times_lambert(setting, 0.9)
     for time, factor in zip(times, (1, m**-2), strict=True):
         s = setting.learning_rate * time / setting.d_out
         late = math.exp(-4 * m**2 * s) / (16 * math.sqrt(math.pi) * 0.9**0.75 * s**1.5)
-        assert factor * late * (1 + 3.0**2) / (2 * 5) == pytest.approx(level, rel=1e-9)
+        assert factor * late * (1 + 3.0**2) / (2 * 7) == pytest.approx(level, rel=1e-9)
 
 
 def test_late_forms():
