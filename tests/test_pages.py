@@ -589,19 +589,19 @@ def test_the_scoreboard_filters_its_rows(browser, address, width):
         tab.goto(f"{address}book/scoreboard.html")
         tools = tab.locator("#scoreboard-tools")
         assert tab.locator(rows).count() == len(LEDGER)
-        tools.get_by_label("paper").select_option("XC")
-        tools.get_by_label("verdict").select_option("reproduced")
+        tools.get_by_label("paper", exact=True).select_option("XC")
+        tools.get_by_label("verdict", exact=True).select_option("reproduced")
         wanted = [
             one.id for one in LEDGER.values() if (one.paper, one.verdict) == ("XC", "reproduced")
         ]
         assert sorted(row.get_attribute("id") for row in tab.locator(rows).all()) == sorted(wanted)
         said = tools.get_by_role("status").inner_text()
         assert said == f"{len(wanted)} of {len(LEDGER)} claims"
-        tools.get_by_label("words").fill("no row says zxq")
+        tools.get_by_label("words", exact=True).fill("no row says zxq")
         assert tab.locator(rows).count() == tab.locator("table.scoreboard:visible").count() == 0
         tab.evaluate("location.hash = 'le-01'")  # shows the row in spite of the filters
         tab.locator("#LE-01:target:visible details[open]").wait_for()
-        tools.get_by_label("failed here").check()
+        tools.get_by_label("failed here", exact=True).check()
         assert tab.locator(rows).count() == 0
 
 
@@ -611,9 +611,15 @@ def test_each_claim_has_an_address(browser, address, name):
     with browser.new_context() as context:
         tab = context.new_page()
         tab.goto(f"{address}claims.html#{name}")
-        row = tab.locator(f"#{name.upper()}:target")
-        row.wait_for(timeout=10_000)
-        assert 0 <= row.bounding_box()["y"] < tab.viewport_size["height"]
+        tab.locator(f"#{name.upper()}:target").wait_for(timeout=10_000)
+        tab.wait_for_function(IN_VIEW, timeout=10_000)
+
+
+# The row of the address stands in the window.
+IN_VIEW = """() => {
+  const { top } = document.querySelector("tr:target").getBoundingClientRect();
+  return top >= 0 && top < innerHeight;
+}"""
 
 
 @pytest.mark.browser

@@ -12,8 +12,12 @@ function values(mark) {
 
 function labelled(text, control) {
   const label = document.createElement("label");
-  label.append(`${text} `, control);
-  tools.append(label);
+  control.id = `scoreboard-${text.replaceAll(" ", "-")}`;
+  label.htmlFor = control.id;
+  label.append(text);
+  const both = document.createElement("span");
+  both.append(label, " ", control);
+  tools.append(both);
   control.addEventListener("input", filter);
   return control;
 }
