@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -100,13 +99,6 @@ def measured(record: dict) -> str:
 def box_link(claim: claims.Claim, text: str, *, up: str = "") -> str:
     """HTML link to a claim's box (Markdown cannot reach an id inside an output)."""
     return f'<a class="claim-link" href="{up}{claim.chapter}.html#{claim.anchor}">{text}</a>'
-
-
-def title(path: Path) -> str:
-    """The first heading of a notebook."""
-    cells = json.loads(path.read_text("utf-8"))["cells"]
-    text = "".join("".join(cell["source"]) for cell in cells[:1])
-    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
 
 
 def write_costs(wanted) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from itertools import groupby
 
 import yaml
 
+import chapters
 import pages
 from grokbook import claims
 
@@ -34,21 +36,22 @@ def chapter_titles() -> dict[str, tuple[str, str]]:
     found = {}
     for part in contents["parts"]:
         for entry in part["chapters"]:
-            path = (pages.ROOT / entry["file"]).with_suffix(".ipynb")
-            if path.is_file():
-                name = entry["file"].removeprefix("book/")
-                found[name] = (part["caption"], pages.title(path))
+            chapter = chapters.Chapter(entry["file"].removeprefix("book/"))
+            if chapter.path.is_file():
+                heading = chapter.notebook.cells[0].source
+                title = re.search(r"^# (.+)$", heading, re.MULTILINE)[1]
+                found[chapter.name] = (part["caption"], title)
     return found
 
 
-def ordered(found: dict[str, dict]) -> list[claims.Claim]:
+def ordered(found: dict[str, dict], names: Sequence[str]) -> list[claims.Claim]:
     """All claims: by chapter, in it as they are checked there, then those that were not."""
-    chapters, seen = [*chapter_titles()], [*found]
+    chapter = {name: k for k, name in enumerate(names)}
+    checked = {claim_id: k for k, claim_id in enumerate(found)}
 
     def place(claim: claims.Claim) -> tuple:
-        known = claim.chapter in chapters
-        checked = seen.index(claim.id) if claim.id in seen else len(seen)
-        return (chapters.index(claim.chapter) if known else len(chapters), checked, claim.id)
+        in_book = chapter.get(claim.chapter, len(chapter))
+        return (in_book, checked.get(claim.id, len(checked)), claim.id)
 
     return sorted(claims.ledgers().values(), key=place)
 
@@ -56,7 +59,7 @@ def ordered(found: dict[str, dict]) -> list[claims.Claim]:
 def write(found: dict[str, dict]) -> None:
     """Write ``book/scoreboard.md``."""
     titles, sections, last = chapter_titles(), [], None
-    for chapter, rows in groupby(ordered(found), key=lambda one: one.chapter):
+    for chapter, rows in groupby(ordered(found, [*titles]), key=lambda one: one.chapter):
         part, title = titles.get(chapter, (NOWHERE, ""))
         if part != last:
             sections.append(f"## {part}\n")
