@@ -284,11 +284,8 @@ def addition(
     ValueError
         If an argument is out of range.
     """
-    setting = MAP_ARMS[validate.choice("arm", arm, tuple(MAP_ARMS))]
-    optimizer = replace(setting.optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
-    setting = setting.replace(train_fraction=train_fraction, optimizer=optimizer)
-    # torch's generators take 63 bits
-    found = events(Arm(setting, MAP_STEPS, MAP_EVERY, stop_at=LEVEL).run(seed % 2**63), LEVEL)
+    run = _follow(seed, arm, train_fraction, learning_rate, weight_decay, MAP_STEPS)
+    found = events(run, LEVEL)
     del found["last_step"]
     return found
 
@@ -314,10 +311,7 @@ def continued(
     ValueError
         If an argument is out of range.
     """
-    setting = MAP_ARMS[validate.choice("arm", arm, tuple(MAP_ARMS))]
-    optimizer = replace(setting.optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
-    setting = setting.replace(train_fraction=train_fraction, optimizer=optimizer)
-    run = Arm(setting, PATIENCE[-1], MAP_EVERY, stop_at=LEVEL).run(seed % 2**63)
+    run = _follow(seed, arm, train_fraction, learning_rate, weight_decay, PATIENCE[-1])
     found = events(run, LEVEL)
     for part in ("train_accuracy", "test_accuracy"):
         values = getattr(run.curves, part)
@@ -327,3 +321,12 @@ def continued(
         found[part] = np.array([np.median(one) if one.size else values[-1] for one in late])
     del found["last_step"]
     return found
+
+
+def _follow(seed, arm, train_fraction, learning_rate, weight_decay, n_steps) -> Run:
+    """One run of a map's cell, to 95 % of the test pairs or so many steps."""
+    setting = MAP_ARMS[validate.choice("arm", arm, tuple(MAP_ARMS))]
+    optimizer = replace(setting.optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
+    setting = setting.replace(train_fraction=train_fraction, optimizer=optimizer)
+    # torch's generators take 63 bits
+    return Arm(setting, n_steps, MAP_EVERY, stop_at=LEVEL).run(seed % 2**63)
