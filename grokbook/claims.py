@@ -1,4 +1,4 @@
-"""The ledger of claims: read it, check one claim, show its box.
+"""The ledger of claims: read it, check one claim.
 
 A claim is a row in ``grokbook/ledger/XX.toml``.  The row holds the statement, the verdict and the
 tests that support it, with their tolerances; a chapter only supplies what it measured:
@@ -11,10 +11,8 @@ A claim that fails is shown as such, and the chapter goes on; where ``GROKBOOK_C
 
 from __future__ import annotations
 
-import html
 import os
 import re
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grokbook import console, randomness, source
+from grokbook import boxes, randomness, source
+from grokbook.boxes import failures
 
 KINDS = ("identity", "asymptotic", "scaling law", "threshold", "qualitative")
 VERDICTS = (
@@ -206,26 +205,12 @@ def check(claim_id: str, measured: Mapping | float | bool, expected: Mapping | f
         record["left_out"] = True
     if failures(record) and strict():
         raise ClaimFailed(f"{claim.id} is not {claim.verdict!r}: {failures(record)}")
-    _display(claim, record)
+    boxes.show(claim, record)
 
 
 def strict() -> bool:
     """Whether a failed claim raises: the environment says so by one of ``STRICT``."""
     return any(os.environ.get(name, "").strip() not in ("", "0") for name in STRICT)
-
-
-def failures(record: Mapping) -> str:
-    """The tests that a box's record failed, with both numbers; empty if the claim held.
-
-    A record that was left out (a comparison with a stored run under shifted seeds) failed none.
-    """
-    if record.get("left_out"):
-        return ""
-    return "; ".join(
-        f"{one['test']}: measured {one['measured']}, expected {one['expectation']}"
-        for one in record["results"]
-        if not one["passed"]
-    )
 
 
 def _claim(paper: str, row: dict) -> Claim:
@@ -371,69 +356,3 @@ def _show(value: float) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _display(claim: Claim, record: dict) -> None:
-    plain = _plain(claim, record)
-    ipython = sys.modules.get("IPython")
-    if ipython is None or ipython.get_ipython() is None:
-        # Without the brackets that mark what the tests of the notebooks let differ.
-        plain = plain.replace("⟦", "").replace("⟧", "")
-        print(console.printable(plain, sys.stdout.encoding))
-        return
-    bundle = {"text/html": _box(claim, record), "text/plain": plain}
-    ipython.display.display(bundle, raw=True, metadata={"grokbook": {"claim": record}})
-
-
-def _state(claim: Claim, record: dict) -> str:
-    """What stands where the verdict does: the verdict, unless the check does not bear it out."""
-    if record.get("left_out"):
-        return "not judged: its stored run has other seeds"
-    return f"FAILED: not {claim.verdict!r} here" if failures(record) else claim.verdict
-
-
-def _mark(record: dict, result: dict) -> str:
-    return "" if result["passed"] or record.get("left_out") else " FAILED"
-
-
-def _box(claim: Claim, record: dict) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(one['test'])}</td><td>{html.escape(one['expectation'])}</td>"
-        f'<td><span class="measured">{html.escape(one["measured"])}</span>'
-        f"{_mark(record, one)}</td></tr>"
-        for one in record["results"]
-    )
-    kind = (
-        "our finding"
-        if claim.id.startswith("GB")
-        else "derived by us"
-        if claim.ours
-        else claim.paper
-    )
-    notes = "".join(
-        f'<p class="claim-{name}">{html.escape(text)}</p>'
-        for name, text in (("correction", claim.correction), ("scope", claim.scope))
-        if text
-    )
-    kinds = f"verdict-{VERDICTS.index(claim.verdict)}"
-    if failures(record):
-        kinds += " claim-failed"
-    return (
-        f'<div class="claim {kinds}" id="{claim.anchor}">'
-        f'<p class="claim-head"><strong>{claim.id}</strong> '
-        f'<span class="claim-where">{html.escape(kind)}: {html.escape(claim.where)}</span> '
-        f'<span class="claim-verdict">{html.escape(_state(claim, record), quote=False)}</span></p>'
-        f'<p class="claim-statement">{html.escape(claim.statement)}</p>{notes}'
-        "<table><thead><tr><th>test</th><th>expected</th><th>measured</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _plain(claim: Claim, record: dict) -> str:
-    lines = [
-        f"  {one['test']}: expected {one['expectation']}, measured ⟦{one['measured']}⟧"
-        f"{_mark(record, one)}"
-        for one in record["results"]
-    ]
-    scope = [f"  tested: {claim.scope}"] if claim.scope else []
-    return "\n".join([f"{claim.id} {_state(claim, record)}: {claim.statement}", *scope, *lines])

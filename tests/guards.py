@@ -14,6 +14,11 @@ from tools import setup_cell
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 1_500_000
 MAX_CELL_LINES = 25
+# Lines of code that a chapter shows before anything is unfolded.
+MAX_OPEN_LINES = 120
+HIDDEN = {"remove-cell", "hide-cell", "hide-input"}
+# What a reader wants to see first is none of this.
+FOR_THE_BOOK = re.compile(r"^(?:import|from) |claims\.check\(|figures\.publish\(", re.MULTILINE)
 MIN_COMPARED = 5
 MIN_ALT = 40
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
@@ -115,6 +120,25 @@ def within_size(notebook):
     return problems
 
 
+def reads_first(notebook):
+    """Few lines of code stand open on the page, and none that draw, check or import.
+
+    A page of recipes is made of code.
+    """
+    if notebook.metadata.get("grokbook", {}).get("page") == "recipes":
+        return []
+    problems, count = [], 0
+    for cell in code_cells(notebook):
+        if HIDDEN & set(cell.metadata.get("tags", [])):
+            continue
+        count += sum(bool(line.strip()) for line in cell.source.splitlines())
+        if "mystnb" in cell.metadata or FOR_THE_BOOK.search(cell.source):
+            problems.append(f"cell {cell.id}: draws, checks or imports, and stands open")
+    if count > MAX_OPEN_LINES:
+        problems.append(f"{count} open lines of code, at most {MAX_OPEN_LINES}")
+    return problems
+
+
 def normalised(notebook):
     """A budget, and no metadata that differs from run to run."""
     problems = []
@@ -187,6 +211,7 @@ GUARDS = (
     no_unseeded_randomness,
     figures_are_described,
     within_size,
+    reads_first,
     normalised,
     stores_say_their_provenance,
     has_the_template,

@@ -114,9 +114,22 @@ def test_prose_edits_keep_and_code_edits_change_the_key(book):
     content.cells[0].source = "Other prose."
     nbformat.write(content, path)
     assert key() == before
-    content.cells[1].metadata["tags"] = ["hide-input"]
+    content.cells[1].metadata["tags"] = ["raises-exception"]
     nbformat.write(content, path)
     assert key() != before
+
+
+def test_folding_code_on_the_page_executes_nothing(book):
+    path = book / "book" / "one.ipynb"
+    nbformat.write(notebook("x = 1"), path)
+    (chapter,) = chapters.chapters()
+    chapters.run([chapter], report=str)
+    before, content = chapter.key, nbformat.read(path, as_version=4)
+    content.cells[1].metadata["tags"] = [chapters.FOLDED]
+    nbformat.write(content, path)
+    (chapter,) = chapters.chapters()
+    assert (chapter.key, chapter.done) == (before, True)
+    assert chapter.executed().cells[1].metadata["tags"] == [chapters.FOLDED]
 
 
 def test_another_python_runs_again(book, monkeypatch):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from grokbook import claims, console, randomness
+from grokbook import boxes, claims, console, randomness
 
 ROW = """
 paper = "LE"
@@ -155,9 +155,9 @@ def test_check_shows_the_box_in_a_notebook(ledger, shown):
 
 def test_box_text_is_the_same_for_any_passing_value(ledger):
     (claim,) = claims.read_ledger(ledger(ROW))
-    boxes = [claims._box(claim, measured(claim, value)) for value in (2.0, 2.1)]
-    assert boxes[0] != boxes[1]
-    assert boxes[0].replace('measured">2<', 'measured">2.1<') == boxes[1]
+    shown = [boxes.in_html(claim, measured(claim, value)) for value in (2.0, 2.1)]
+    assert shown[0] != shown[1]
+    assert shown[0].replace('measured">2<', 'measured">2.1<') == shown[1]
 
 
 def test_a_failed_claim_is_shown_in_words_and_the_chapter_goes_on(ledger, shown):
@@ -166,7 +166,7 @@ def test_a_failed_claim_is_shown_in_words_and_the_chapter_goes_on(ledger, shown)
     ((bundle, record),) = shown
     assert claims.failures(record) == "two: measured 3, expected 2 within 10 %"
     assert "FAILED: not 'reproduced' here" in bundle["text/html"]
-    assert '<div class="claim verdict-0 claim-failed"' in bundle["text/html"]
+    assert '<div class="claim held claim-failed"' in bundle["text/html"]
     assert "measured ⟦3⟧ FAILED" in bundle["text/plain"]
     # Words outside the span that the notebooks' tests blank.
     assert re.sub('(?<=class="measured">)[^<]*', "", bundle["text/html"]).count("FAILED") == 2
@@ -241,9 +241,29 @@ def test_every_letter_of_the_ledgers_can_be_printed():
     )
 
 
+TWO = 'test = [{ name = "two", at_most = 3 }, { name = "t_gen", at_most = 3 }]'
+
+
+@pytest.mark.parametrize(
+    ("second", "number", "fold"),
+    [(2.5, "two: ", "<details>"), (4.0, "t<sub>gen</sub>: ", "<details open>")],
+)
+def test_the_box_leads_with_one_number_and_folds_the_rest(ledger, shown, second, number, fold):
+    ledger(edited(test=TWO) + 'scope = "3 seeds"\nfails_if = "x_1 > 2"\n')
+    claims.check("LE-01", {"two": 2.0, "t_gen": second})
+    head, rest = shown[0][0]["text/html"].split(fold)
+    assert f'<p class="claim-number">{number}' in head
+    assert "<table>" not in head
+    summary, rest = rest.split("</summary>")
+    assert summary == "<summary>LE-01: 2 tests, what was tried and what would refute it"
+    assert rest.count("<tr><td>") == 2
+    assert '<p class="claim-scope">3 seeds</p>' in rest
+    assert '<p class="claim-refuted">x<sub>1</sub> &gt; 2</p>' in rest
+
+
 def test_box_escapes_html(ledger):
     (claim,) = claims.read_ledger(ledger(edited(statement='statement = "a < b & <script>"')))
-    assert "a &lt; b &amp; &lt;script&gt;" in claims._box(claim, measured(claim, 2))
+    assert "a &lt; b &amp; &lt;script&gt;" in boxes.in_html(claim, measured(claim, 2))
 
 
 def test_array_shows_its_worst_entry(ledger):

@@ -8,7 +8,7 @@ import pytest
 import chapters
 import pages
 import scoreboard
-from grokbook import claims
+from grokbook import boxes, claims
 from guards import ROOT
 
 LEDGER = claims.ledgers()
@@ -48,7 +48,7 @@ def test_stored_records_support_the_present_verdicts():
 def test_boxes_show_what_the_ledger_says():
     for name, chapter in CHAPTERS.items():
         for record, output in pages.boxes(chapter.notebook):
-            box = claims._box(LEDGER[record["id"]], record)
+            box = boxes.in_html(LEDGER[record["id"]], record)
             assert output["data"]["text/html"] == box, (name, record["id"])
 
 
@@ -79,7 +79,7 @@ def test_scoreboard_has_every_row(tmp_path, monkeypatch):
     text = (tmp_path / "scoreboard.md").read_text("utf-8")
     for claim in LEDGER.values():
         assert f'<tr id="{claim.id}"' in text
-        assert scoreboard.typeset(claim.statement) in text
+        assert boxes.typeset(claim.statement) in text
         assert (f'#{claim.anchor}"' in text) == (claim.id in found)
 
 

@@ -13,7 +13,7 @@ import grokbook
 import grokbook_site
 import pages
 import scoreboard
-from grokbook import claims
+from grokbook import boxes, claims
 from guards import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
@@ -222,13 +222,11 @@ def test_rows_follow_the_book_and_the_order_of_the_checks(ledger, monkeypatch):
     ],
 )
 def test_indices_and_exponents_are_set(text, shown):
-    assert scoreboard.typeset(text) == shown
+    assert boxes.typeset(text) == shown
 
 
 def test_the_box_of_a_claim_leads_to_its_row():
-    box = (
-        '<div class="claim verdict-0" id="claim-le-16"><p class="claim-head"><strong>LE-16</strong>'
-    )
+    box = '<div class="claim held" id="claim-le-16"><p class="claim-head"><strong>LE-16</strong>'
     document = nodes.section(
         "", nodes.raw("", box, format="html"), nodes.raw("", "b", format="html")
     )

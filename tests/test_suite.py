@@ -251,3 +251,18 @@ def test_a_store_without_its_provenance_is_seen():
     assert guards.stores_say_their_provenance(notebook) != []
     shown.source = "figures.rests_on(other, kept, live={})"
     assert guards.stores_say_their_provenance(notebook) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["import numpy as np", "claims.check('LE-01', 1)", "x = 1\n" * 121]
+)
+def test_code_that_does_not_teach_is_folded(source):
+    code = nbformat.v4.new_code_cell(source)
+    notebook = nbformat.v4.new_notebook(cells=[code])
+    assert guards.reads_first(notebook) != []
+    code.metadata["tags"] = ["hide-input"]
+    assert guards.reads_first(notebook) == []
+    code.source, code.metadata["tags"] = "x = 1\n" * 120, []
+    assert guards.reads_first(notebook) == []
+    code.metadata["mystnb"] = {}
+    assert guards.reads_first(notebook) != []

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import copy
 import hashlib
 import json
 import os
@@ -38,6 +39,8 @@ RESULTS = ROOT / "_build" / "chapters"
 PICTURE = "book/_static/grokking.png"
 # Two chapters at a time, one thread each.
 WORKERS = 2
+# Tag of a cell whose code the page shows on demand; what the cell computes does not depend on it.
+FOLDED = "hide-input"
 ONE_THREAD = {
     f"{library}_NUM_THREADS": "1"
     for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -85,8 +88,12 @@ class Chapter:
         return self.folder.is_dir()
 
     def executed(self) -> nbformat.NotebookNode:
-        """The executed notebook of the present key."""
-        return nbformat.read(self.folder / "executed.ipynb", as_version=4)
+        """The executed notebook of the present key, its code folded as in the committed one."""
+        executed = nbformat.read(self.folder / "executed.ipynb", as_version=4)
+        ran = (cell for cell in executed.cells if cell.cell_type == "code")
+        for cell, committed in zip(ran, self.code_cells, strict=True):
+            cell.metadata = copy.deepcopy(committed.metadata)
+        return executed
 
     def failed_claims(self) -> list[str]:
         """A line for each claim that failed in the execution, with both numbers."""
@@ -140,7 +147,10 @@ def key(chapter: Chapter) -> str:
 
 
 def _plain(metadata) -> dict:
-    return json.loads(json.dumps(metadata))
+    """The metadata without the tag that folds a cell's code on the page."""
+    plain = json.loads(json.dumps(metadata))
+    tags = [tag for tag in plain.pop("tags", []) if tag != FOLDED]
+    return plain | ({"tags": tags} if tags else {})
 
 
 def _python(cell: str) -> str:

@@ -12,22 +12,10 @@ import yaml
 import chapters
 import pages
 from grokbook import claims
+from grokbook.boxes import typeset
 
 SCRIPT = "scoreboard.js"
 NOWHERE = "Not attempted"
-# e^(−s(1+λ)), 10^{-3}, n^−2; t_gen, c_−ν, but not the name weight_decay.
-_RAISED = re.compile(r"\^(?:\(((?:[^()]|\([^()]*\))*)\)|\{([^{}]*)\}|([−+-]?[\w½∞]+))")
-_LOWERED = re.compile(r"(?<![a-z]{2})_(?:\{([^{}]*)\}|([−+-]?\w+))")
-
-
-def typeset(text: str) -> str:
-    """Plain text as HTML, with its exponents raised and its indices lowered."""
-    text = html.escape(text, quote=False)
-    for mark, tag in ((_RAISED, "sup"), (_LOWERED, "sub")):
-        text = mark.sub(
-            lambda found, tag=tag: f"<{tag}>{''.join(filter(None, found.groups()))}</{tag}>", text
-        )
-    return text
 
 
 def chapter_titles() -> dict[str, tuple[str, str]]:
