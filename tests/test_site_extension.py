@@ -261,18 +261,22 @@ def test_a_line_under_a_figure_is_text_for_mystnb_and_set_again():
     assert isinstance(plain, nodes.literal_block)
 
 
-def test_only_a_page_with_an_explorer_loads_what_starts_it():
+def test_a_page_loads_the_modules_for_what_it_holds_alone():
     def head(body):
         context = {"metatags": "<meta>", "pathto": lambda path, resource: f"../../{path}"}
         context |= {"body": body} if body is not None else {}
-        grokbook_site.load_explorers(None, "book/linear/01", "page.html", context, None)
+        grokbook_site.load_modules(None, "book/linear/01", "page.html", context, None)
         return context["metatags"]
 
     asks = '<p>a</p><div class="explorer" data-explorer="linear"></div>'
     script = '<script type="module" src="../../explorers/boot.js"></script>'
     assert head(asks).split("\n") == ["<meta>", script, ""]
     assert head("<p>explorer</p>") == head(None) == "<meta>"
-    assert (ROOT / "book" / "_scripts" / grokbook_site.BOOT).is_file()
+    for mark, module in grokbook_site.MODULES.items():
+        assert (
+            head(f"<i {mark}>") == f'<meta>\n<script type="module" src="../../{module}"></script>\n'
+        )
+        assert (ROOT / "book" / "_scripts" / module).is_file()
 
 
 def test_no_script_lies_where_it_would_be_added_to_every_page():
