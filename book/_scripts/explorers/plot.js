@@ -268,7 +268,7 @@ function drawMarks(marks, place, box) {
     const d = across ? `M${box.left} ${at}H${box.right}` : `M${at} ${box.top}V${box.bottom}`;
     const line = make("path", { d, ...dressed("curve mark", style) });
     const spot = across
-      ? { x: box.right - 4, y: at - 4, "text-anchor": "end" }
+      ? { x: box.left + 5, y: at - 4, "text-anchor": "start" }
       : label && topLabel(label, at, rows, box);
     return label ? [line, make("text", { ...spot, class: "note" }, label)] : [line];
   });
