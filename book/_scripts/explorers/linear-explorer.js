@@ -162,15 +162,14 @@ function sweeper(draw) {
   return (seen) => {
     const { aspectRatio, ...rest } = seen.setting;
     const key = JSON.stringify(rest);
-    if (key === known) {
-      draw(seen, swept);
-      return;
-    }
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      [known, swept] = [key, model.timesOverRatio(seen.setting, MOST, LEVEL)];
-      draw(seen, swept);
-    }, 30);
+    if (key === known) draw(seen, swept);
+    else {
+      waiting = setTimeout(() => {
+        [known, swept] = [key, model.timesOverRatio(seen.setting, MOST, LEVEL)];
+        draw(seen, swept);
+      }, 30);
+    }
   };
 }
 
