@@ -1,8 +1,10 @@
 """The explorer of the two points on a line: its mathematics is the package's, its page answers."""
 
 import numpy as np
+import pytest
 from scipy.special import ndtr, ndtri
 
+from explorers import slider_time
 from grokbook.logistic import ToySetting, limits, population, toy
 
 EDGE_CASES = [
@@ -108,3 +110,34 @@ def test_the_direction_is_that_of_the_largest_margin(engine):
         found = engine("toy.js", ALL, sent)[0]["direction"]
         weight, bias = limits.svm_direction(noise * np.array([[-1.0], [setting.gap]]))
         np.testing.assert_allclose(found, [weight[0], bias], atol=1e-9)
+
+
+PAGE = "book/logistic/02-a-model-you-can-solve.html"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_page_answers(opened):
+    tab = opened(PAGE, "toy")
+    box = tab.locator(".explorer")
+    says = box.locator(".says")
+    time = np.exp(toy.log_time_to_accuracy(0.01, 5.0, learning_rate=0.01))
+    assert f"step {round(time, -3):,.0f}, " in says.inner_text()
+    assert "λ\u00a0=\u00a00.51216" in says.inner_text()  # 1/2 + 1 / (2 σ² z)
+    ratio = box.get_by_label("first example λ", exact=True)
+    ratio.focus()
+    for _ in range(25):
+        tab.keyboard.press("ArrowRight")
+    assert ratio.get_attribute("aria-valuetext") == "0.52"
+    accuracy = 100 * ndtr(1 / (25 * 0.04))
+    assert f"never reaches 95\u00a0%: it ends at {accuracy:.1f}\u00a0%" in says.inner_text()
+    field = box.get_by_label("first example λ, typed", exact=True)
+    field.fill("0.512")
+    field.press("Enter")
+    exponent = toy.log_time_to_accuracy(-0.024, 5.0, learning_rate=0.01) / np.log(10)
+    assert f"10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}" in (
+        says.inner_text()
+    )
+    assert slider_time(tab, "first example") < 50
+    assert slider_time(tab, "noise") < 50
+    assert not tab.heard

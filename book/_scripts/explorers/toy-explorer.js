@@ -7,7 +7,8 @@ import * as toy from "./toy.js";
 
 const RATE = 0.01; // η, as in the chapter's first figure
 const [LEAST, MOST] = [0.3, 0.7]; // λ
-const POINTS = 90;
+const POINTS = 60;
+const SOON = 12; // decades that are always shown
 const FAR = 40; // decades shown where the level is never reached
 const DECADE = Math.LN10;
 
@@ -40,15 +41,19 @@ const PRESETS = {
 /* log10 t of a natural logarithm, with what comes before the first step at it. */
 const decades = (log) => Math.max(0, log / DECADE);
 
-/* Depths whose times are spread over the decades up to `last`. */
+/* log(e^x - 1) and its inverse: evenly spaced in the first, depths have evenly spaced times. */
+const stretched = (depth) => (depth > 30 ? depth : Math.log(Math.expm1(depth)));
+const shrunk = (x) => (x > 30 ? x : Math.log1p(Math.exp(x)));
+
+/* Depths whose times are spread over the first decades, and as many over those up to `last`. */
 function depths(setting, last) {
-  const deepest = toy.depthAt(last * DECADE, setting);
-  const end = deepest > 30 ? deepest : Math.log(Math.expm1(deepest));
-  const start = Math.log(RATE);
-  return Array.from({ length: POINTS }, (_, k) => {
-    const u = start + ((end - start) * k) / (POINTS - 1);
-    return u > 30 ? u : Math.log1p(Math.exp(u));
-  });
+  const [first, soon, end] = [0, SOON, last].map((one) =>
+    stretched(toy.depthAt(one * DECADE, setting)),
+  );
+  const between = (from, to) =>
+    Array.from({ length: POINTS }, (_, k) => shrunk(from + ((to - from) * k) / (POINTS - 1)));
+  const shown = between(first, soon);
+  return last > SOON ? [...shown, ...between(soon, end).slice(1)] : shown;
 }
 
 /* Everything that the charts and the sentence say of one setting. */
@@ -57,7 +62,7 @@ export function facts({ ratio, noise, level }) {
   const train = setting.gap > 0 ? toy.logTimeToRatio(setting.gap, setting) : -Infinity;
   const test = toy.logTimeToAccuracy(level, setting);
   const late = Number.isFinite(test) ? test / DECADE : test === Infinity ? FAR / 1.25 : 0;
-  const last = Math.max(12, Math.ceil(1.25 * late));
+  const last = Math.max(SOON, Math.ceil(1.25 * late));
   const path = toy.path(depths(setting, last), setting);
   return {
     ratio, noise, level, setting, last, path,
@@ -80,7 +85,9 @@ function when(time) {
 export function sentence({ times: [train, test], level, ends, edge, ratio }) {
   const right = when(train).replace("at", "from");
   const first = `Both training points are right ${right}; the test accuracy`;
-  const edgeSaid = edge < 1 ? ` The edge for ${percent(level)}: λ = ${readable(edge, 5)}.` : "";
+  const past = edge - 0.5;
+  const place = `λ\u00a0=\u00a0${past < 1e-3 ? `½ + ${readable(past)}` : readable(edge, 5)}`;
+  const edgeSaid = edge < 1 ? ` The edge for ${percent(level)}: ${place}.` : "";
   if (test === Infinity) {
     return `${first} never reaches ${percent(level)}: it ends at ${percent(ends)}.${edgeSaid}`;
   }
@@ -117,11 +124,12 @@ function drawLine(plot, { setting, noise, z, level }) {
 }
 
 /* The plane: where both points have S x + b <= -1, the way there, and the direction in the end. */
-function drawPlane(plot, { setting, path }) {
+function drawPlane(plot, { setting }) {
   const { noise, gap } = setting;
   const [left, right, low] = [-1, 1.6, -2.2];
   const S = Array.from({ length: 131 }, (_, k) => left + ((right - left) * k) / 130);
   const edge = S.map((one) => Math.max(low, Math.min(-1 + noise * one, -1 - noise * gap * one)));
+  const depth = Array.from({ length: 61 }, (_, k) => (-low * k) / 60);
   const [weight, bias] = toy.direction(setting);
   plot.draw({
     x: { min: left, max: right },
@@ -131,7 +139,7 @@ function drawPlane(plot, { setting, path }) {
     ],
     curves: [
       {
-        x: path.spread.map((one) => one / noise), y: path.depth.map((one) => -one),
+        x: depth.map((one) => toy.spreadAt(one, setting) / noise), y: depth.map((one) => -one),
         style: "second", name: "training",
       },
       { x: [0, weight], y: [0, bias], kind: "arrow", style: "fourth", name: "w_SVM" },
@@ -176,6 +184,7 @@ function drawTimes(plot, { ratio, edge, times, level }, swept) {
   const half = Math.min(0.2, 4 * (edge - 0.5)); // the edge stays apart from one half
   plot.draw({
     x: { min: Math.min(0.5 - half, ratio), max: Math.max(0.5 + half, ratio) },
+    y: { max: Math.max(FAR, times[1] < Infinity ? 1.2 * times[1] : 0) },
     curves: [
       { x: swept.ratios, y: swept.times, style: "test", name: `test accuracy ${percent(level)}` },
       { x: [ratio], y: [times[1]], kind: "points", style: "test" },
@@ -208,7 +217,7 @@ function makeCharts() {
   const times = chart({
     name: "Time against λ",
     x: { label: "λ", min: LEAST, max: MOST },
-    y: { label: "step", scale: "decades", min: 0, max: FAR },
+    y: { label: "step", scale: "decades", min: 0 },
     height: 230,
   });
   for (const wide of [line, times]) wide.element.classList.add("wide");
