@@ -84,7 +84,8 @@ function linearTicks({ min, max }, room) {
     const label = plain ? at.toFixed(places).replace("-", "−") : readable(at);
     found.push({ at, label });
   }
-  return found;
+  // One label says nothing of the scale.
+  return found.length < 2 && room < 20 ? linearTicks({ min, max }, 2 * room) : found;
 }
 
 const decadeLabel = (exponent, all) =>
@@ -268,7 +269,7 @@ function drawMarks(marks, place, box) {
     const d = across ? `M${box.left} ${at}H${box.right}` : `M${at} ${box.top}V${box.bottom}`;
     const line = make("path", { d, ...dressed("curve mark", style) });
     const spot = across
-      ? { x: box.right - 4, y: at - 4, "text-anchor": "end" }
+      ? { x: box.left + 5, y: at - 4, "text-anchor": "start" }
       : label && topLabel(label, at, rows, box);
     return label ? [line, make("text", { ...spot, class: "note" }, label)] : [line];
   });
