@@ -78,7 +78,7 @@ const SUMS = { sequential, pairwise, lanes };
 export const ORDERS = Object.keys(SUMS);
 
 /**
- * The sum of terms in a format and an order, and how many additions changed nothing.
+ * The sum of terms in a format and an order, and how many additions lost one of their two numbers.
  * Where all terms but the one at `odd` are equal, sums of equally many of them are made once.
  */
 export function sumOf(terms, format, order, odd = null) {
@@ -90,7 +90,7 @@ export function sumOf(terms, format, order, odd = null) {
 
 function add(sum, a, b) {
   const total = sum.rounded(a + b);
-  if (total === a && b !== 0) sum.absorbed += 1;
+  if ((total === a && b !== 0) || (total === b && a !== 0)) sum.absorbed += 1;
   return total;
 }
 
@@ -98,9 +98,9 @@ function sequential(sum, start, length) {
   const { terms, rounded } = sum;
   let [total, absorbed] = [terms[start], 0];
   for (let k = start + 1; k < start + length; k++) {
-    const next = rounded(total + terms[k]);
-    if (next === total && terms[k] !== 0) absorbed += 1;
-    total = next;
+    const [before, term] = [total, terms[k]];
+    total = rounded(before + term);
+    if ((total === before && term !== 0) || (total === term && before !== 0)) absorbed += 1;
   }
   sum.absorbed += absorbed;
   return total;
@@ -156,10 +156,10 @@ export function termsOf(small, { classes, position }) {
  * setting: { format, classes, position, order }, position being the wrong classes added before.
  */
 export function machine(gap, setting) {
-  const { format, order } = setting;
+  const { format, order, position } = setting;
   const held = round(gap, format);
   const small = expIn(-held, format);
-  const { total, absorbed } = sumOf(termsOf(small, setting), format, order, setting.position);
+  const { total, absorbed } = sumOf(termsOf(small, setting), format, order, position);
   return {
     gap: held, small, total, absorbed, loss: logIn(total, format),
     right: round(round(1 / total, format) - 1, format), wrong: round(small / total, format),
@@ -167,12 +167,26 @@ export function machine(gap, setting) {
   };
 }
 
-/** The same in exact arithmetic, to the last digits of a double. */
+/**
+ * The complement form of loss and gradient: the wrong classes are added up without the 1, which
+ * cannot absorb them then.  `small` is the term of a wrong class in the format.
+ */
+export function complement(small, setting) {
+  const { format, order, position } = setting;
+  const terms = termsOf(small, setting);
+  terms[position] = 0;
+  const wrong = sumOf(terms, format, order, position).total;
+  const total = round(wrong + 1, format);
+  const loss = wrong < 1 ? round(Math.log1p(wrong), format) : logIn(total, format);
+  return { loss, right: -round(wrong / total, format), wrong: round(small / total, format) };
+}
+
+/** The same in exact arithmetic, to the last digits of a double; `rest` is the sum less 1. */
 export function exact(gap, { classes }) {
   const small = Math.exp(-gap);
   const rest = (classes - 1) * small;
   return {
-    gap, small, total: 1 + rest, loss: Math.log1p(rest),
+    gap, small, rest, total: 1 + rest, loss: Math.log1p(rest),
     right: -rest / (1 + rest), wrong: small / (1 + rest),
   };
 }
@@ -203,8 +217,8 @@ export function threshold(setting) {
 export function curve(setting) {
   const end = threshold(setting);
   const found = { end, gap: [], loss: [] };
-  for (let k = 0; k < 100; k++) {
-    const asked = k < 24 ? ((end - 4) * k) / 24 : end - 4 + (4 * (k - 24)) / 75;
+  for (let k = 0; k < 90; k++) {
+    const asked = k < 15 ? ((end - 4) * k) / 15 : end - 4 + (4 * (k - 15)) / 74;
     const { gap, loss } = machine(asked, setting);
     if (gap === found.gap.at(-1) || gap >= end || loss === 0) continue;
     found.gap.push(gap);
