@@ -61,10 +61,11 @@ def test_output_on_the_plane_is_the_networks(engine, packed, run):
 def test_the_boundary_is_where_the_network_changes_sign(engine, packed, run):
     script = """(m, packed) => {
       const { neurons, sign } = m.unpack(packed);
-      return neurons.map((place) => [
-        m.wedges(place, sign),
-        m.boundary(place, sign).map((one) => m.output(place, sign, Math.cos(one), Math.sin(one))),
-      ]);
+      return neurons.map((place) => {
+        const found = m.wedges(place, sign);
+        const at = (angle) => m.output(place, sign, Math.cos(angle), Math.sin(angle));
+        return [found, m.boundary(found).map(at)];
+      });
     }"""
     found = engine(MODULE, script, packed)
     longest = np.abs(run.projection).max(axis=(1, 2))[:, None, None]
@@ -87,7 +88,10 @@ def test_zeros_on_a_kink_and_networks_without_boundary(engine):
     # Opposite neurons of opposite signs: zero on the very line on which both switch.
     line = [[1, 0, -1, 0], [1, -1]]
     alone, nothing = [[1, 0], [1]], [[0, 0], [1]]
-    script = "(m, all) => all.map((one) => [m.boundary(...one), m.wedges(...one)])"
+    script = """(m, all) => {
+      const found = all.map((one) => m.wedges(...one));
+      return found.map((one) => [m.boundary(one), one]);
+    }"""
     (rays, wedges), (straight, _), (half, two), (zero, whole) = engine(
         MODULE, script, [cross, line, alone, nothing]
     )

@@ -57,8 +57,8 @@ function table() {
   const element = document.createElement("table");
   element.className = "numbers";
   element.innerHTML = `<thead><tr><td></td><th scope="col">machine</th>
-    <th scope="col" class="bits">its bits</th><th scope="col">complement</th>
-    <th scope="col">exact</th></tr></thead>`;
+    <th scope="col" class="bits">its bits</th><th scope="col">exact</th>
+    <th scope="col">complement</th></tr></thead>`;
   const body = element.createTBody();
   const cells = {};
   for (const [key, label] of ROWS) {
@@ -75,7 +75,7 @@ function table() {
 
 function fill(cells, found, other, truth, format) {
   for (const [key] of ROWS) {
-    const [machine, bits, complement, exact] = cells[key];
+    const [machine, bits, exact, complement] = cells[key];
     machine.textContent = cellOf(key, found[key], found.total - 1);
     machine.className = found[key] === 0 || (key === "total" && found.collapsed) ? "absorbed" : "";
     bits.textContent = floats.bitsOf(found[key], format);

@@ -101,9 +101,8 @@ export function wedges(place, sign) {
   return found;
 }
 
-/** Angles in [0, 2 pi) of the rays on which the sign of the output changes, in order. */
-export function boundary(place, sign) {
-  const found = wedges(place, sign);
+/** Angles in [0, 2 pi) of the rays between wedges, on which the sign changes, in order. */
+export function boundary(found) {
   return found.length < 2 ? [] : found.map(({ from }) => turned(from)).sort((a, b) => a - b);
 }
 
