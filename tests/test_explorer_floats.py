@@ -5,15 +5,16 @@ is compared with ==; torch's float32 exp and log, which are not correctly rounde
 """
 
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 
+from explorers import violations
 from grokbook import randomness
 from grokbook.modular import CrossEntropy, precision
 
-pytest_plugins = ("explorers",)
 FORMATS = ("float16", "bfloat16", "float32", "float64")
 MODULE = "floats.js"
 # All of the numbers in one call.
@@ -235,3 +236,121 @@ def test_the_curves_end_at_their_thresholds(engine):
         assert min(found["loss"]) > 0
         assert found["end"] == pytest.approx(precision.bounds(dtype)[0], abs=0.04)
         assert found["gap"][-1] == pytest.approx(found["end"], abs=0.07)
+
+
+def test_the_complement_is_the_packages(engine):
+    """Two classes, in one order of summation; 16 bits to the bit, the others to a few spacings."""
+    given = [one | {"classes": 2, "position": 0} for one in settings(200)]
+    script = """(m, all) => all.map((one) =>
+      m.complement(m.expIn(-m.round(one.gap, one.format), one.format), one))"""
+    for one, found in zip(given, engine(MODULE, script, given), strict=True):
+        dtype, logits = one["format"], torch_in([[one["gap"], 0.0]], one["format"])
+        terms = CrossEntropy(dtype, complement=True).terms(logits, torch.tensor([0]))
+        wanted = [float(terms.value[0]), *terms.gradient[0].double().tolist()]
+        mine = [found["loss"], found["right"], found["wrong"]]
+        unit = 2.0 ** (1 - precision.BITS[dtype])
+        assert mine == (
+            wanted if dtype in FORMATS[:2] else pytest.approx(wanted, rel=4 * unit, abs=0)
+        )
+
+
+# --- The page --------------------------------------------------------------------------------
+
+paged = [pytest.mark.site, pytest.mark.browser]
+BOX = f'[data-explorer="{NAME}"]'
+
+
+def table(tab):
+    """The rows of the table: {name: cells}."""
+    rows = tab.locator(f"{BOX} table.numbers tbody tr").all()
+    texts = [row.locator("th, td").all_inner_texts() for row in rows]
+    return {name: cells for name, *cells in texts}
+
+
+class TestPage:
+    pytestmark = paged
+
+    def test_shows_what_the_machine_computes(self, opened):
+        tab = opened(PAGE, NAME)
+        assert not tab.heard
+        assert tab.locator(f"{BOX} svg[role=img]").count() == 2
+        box = tab.locator(BOX)
+        assert table(tab)["sum"][0].startswith("1 + 1.34")
+        box.get_by_label("Logit gap g, typed").fill("17")
+        box.get_by_label("Logit gap g, typed").press("Enter")
+        found = table(tab)
+        assert found["sum"][:2] == ["1", "3f800000"]
+        assert found["loss"][0] == found["gradient, right"][0] == "0"
+        assert found["loss"][2] == found["loss"][3] == "4.64·10⁻⁶"
+        assert "each of the 112 small terms" in box.locator(".says").inner_text()
+        box.get_by_label("The right class comes").select_option("last")
+        assert table(tab)["sum"][0] != "1"
+        assert "from gap 21.354 on" in box.locator(".says").inner_text()
+        box.get_by_label("Format").select_option("float64")
+        assert len(table(tab)["sum"][1]) == 16
+        assert not tab.heard
+
+    def test_works_from_the_keyboard_and_says_one_sentence(self, opened):
+        tab = opened(PAGE, NAME)
+        box = tab.locator(BOX)
+        box.get_by_label("Logit gap g", exact=True).focus()
+        for _ in range(14):
+            tab.keyboard.press("ArrowRight")
+        assert box.get_by_label("Logit gap g", exact=True).get_attribute("aria-valuetext") == (
+            "gap 16.7"
+        )
+        live = box.locator("[aria-live=polite]")
+        live.filter(has_text="Collapsed").wait_for(state="attached")
+        assert live.count() == 1
+        assert live.inner_text().count("Collapsed") == 1
+
+    def test_clamps_with_a_message_and_follows_its_address(self, opened):
+        tab = opened(PAGE, NAME, f"#{NAME}?format=bfloat16&gap=900&classes=10")
+        box = tab.locator(BOX)
+        assert "goes from 0 to 46: set to 46" in box.locator(".message").inner_text()
+        assert box.get_by_label("Format").input_value() == "bfloat16"
+        assert "bfloat16" in box.locator(".says").inner_text()
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1400, 360])
+    def test_fits_and_is_accessible(self, opened, width, scheme):
+        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+        tab = opened(PAGE, NAME, **options)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert not tab.evaluate(OVERFLOW, f"{BOX} div.numbers")
+        assert not violations(tab, BOX)
+
+    def test_print_and_no_javascript_show_the_still(self, opened, browser, address):
+        tab = opened(PAGE, NAME)
+        tab.emulate_media(media="print")
+        assert not tab.locator(BOX).is_visible()
+        with browser.new_context(java_script_enabled=False) as context:
+            plain = context.new_page()
+            plain.goto(address + PAGE)
+            assert plain.locator(BOX).inner_text() == ""
+            assert plain.locator("#fig-ns-02-cliff img").first.is_visible()
+
+    def test_a_slider_answers_in_time(self, opened):
+        """The fastest of fifty, so that a loaded machine passes."""
+        tab = opened(PAGE, NAME)
+        for label in ("Logit gap g", "Classes n"):
+            slider = tab.locator(BOX).get_by_label(label, exact=True)
+            assert min(slider.evaluate(TIMES)) < 16, label
+
+    def test_said_on_the_page(self, opened):
+        text = re.sub(r"\s+", " ", opened(PAGE, NAME).locator("#ns-02-floats").inner_text())
+        assert "have the bits that numpy and torch give" in text
+        assert "some are one number beside ours" in text
+
+
+OVERFLOW = (
+    "(selector) => { const one = document.querySelector(selector);"
+    " return one.scrollWidth > one.clientWidth; }"
+)
+# Milliseconds from the input event to the last line drawn.
+TIMES = """(slider) => Array.from({ length: 50 }, (_, k) => {
+  slider.value = Math.round((slider.max * (k + 1)) / 52);
+  const start = performance.now();
+  slider.dispatchEvent(new Event("input"));
+  return performance.now() - start;
+})"""

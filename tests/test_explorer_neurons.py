@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import recordings
+from explorers import violations
 from grokbook.xor import simulate
 
-pytest_plugins = ("explorers",)
 MODULE = "neurons.js"
 PAGE, NAME = "book/xor/02-features-emerge.html", "neurons"
 ANGLES = 2 * np.pi * np.arange(7200) / 7200
@@ -129,3 +129,93 @@ def test_the_run_is_the_packages(run):
     assert np.array_equal(again.projection[0], run.projection[0])
     moved = np.abs(run.projection[k] - again.projection[1]).max()
     assert moved < 0.1 * np.abs(again.projection[1]).max()
+
+
+# --- The page --------------------------------------------------------------------------------
+
+BOX = f'[data-explorer="{NAME}"]'
+
+
+class TestPage:
+    pytestmark = (pytest.mark.site, pytest.mark.browser)
+
+    def test_shows_the_recorded_run(self, opened, packed):
+        tab = opened(PAGE, NAME)
+        box = tab.locator(BOX)
+        assert box.locator("svg[role=img]").count() == 2
+        box.get_by_role("button", name="the end").click()
+        said = box.locator(".says").inner_text()
+        assert said.startswith("Step 3,162: 100 % of the training labels and 100 % of the test")
+        assert "4 rays" in said
+        # All neurons, each a dot.
+        drawn = box.locator("path.neuron").evaluate_all(
+            "paths => paths.map(one => one.getAttribute('d').split('h0').length - 1)"
+        )
+        assert sum(drawn) == len(packed["sign"])
+        box.get_by_role("button", name="all labels fitted").click()
+        step = packed["step"][packed["train"].index(1.0)]
+        assert box.get_by_label("Step, typed").input_value() == str(step)
+        assert not tab.heard
+
+    def test_works_from_the_keyboard_and_says_one_sentence(self, opened, packed):
+        tab = opened(PAGE, NAME)
+        box = tab.locator(BOX)
+        slider = box.get_by_label("Step", exact=True)
+        slider.focus()
+        tab.keyboard.press("End")
+        tab.keyboard.press("ArrowLeft")
+        assert slider.get_attribute("aria-valuetext") == f"step {packed['step'][-2]:,}"
+        live = box.locator("[aria-live=polite]")
+        live.filter(has_text=f"Step {packed['step'][-2]:,}").wait_for(state="attached")
+        assert live.count() == 1
+
+    def test_plays_from_a_click_only(self, opened):
+        tab = opened(PAGE, NAME, reduced_motion="no-preference")
+        box = tab.locator(BOX)
+        typed = box.get_by_label("Step, typed")
+        tab.wait_for_timeout(600)
+        assert typed.input_value() == "0"
+        box.get_by_role("button", name="Play").click()
+        tab.wait_for_function(
+            "() => Number(document.querySelector('[data-explorer=neurons] input[type=text]').value)"
+            " >= 5"
+        )
+        box.get_by_role("button", name="Pause").click()
+        stopped = typed.input_value()
+        tab.wait_for_timeout(600)
+        assert typed.input_value() == stopped
+        # A hand on the slider stops it too.
+        box.get_by_role("button", name="Play").click()
+        box.get_by_role("button", name="the start").click()
+        tab.wait_for_timeout(600)
+        assert typed.input_value() == "0"
+
+    def test_does_not_play_where_motion_is_unwelcome(self, opened):
+        assert not opened(PAGE, NAME).locator(BOX).get_by_role("button", name="Play").count()
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1400, 360])
+    def test_fits_and_is_accessible(self, opened, width, scheme):
+        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+        tab = opened(PAGE, NAME, f"#{NAME}?step=398", **options)
+        assert "Step 398" in tab.locator(f"{BOX} .says").inner_text()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert not violations(tab, BOX)
+
+    def test_print_and_no_javascript_show_the_still(self, opened, browser, address):
+        tab = opened(PAGE, NAME)
+        tab.emulate_media(media="print")
+        assert not tab.locator(BOX).is_visible()
+        with browser.new_context(java_script_enabled=False) as context:
+            plain = context.new_page()
+            plain.goto(address + PAGE)
+            assert plain.locator(BOX).inner_text() == ""
+            assert plain.locator("#fig-xc-02-plane img").first.is_visible()
+
+    def test_without_its_recording_one_line_says_so(self, browser, address):
+        with browser.new_context() as context:
+            tab = context.new_page()
+            tab.route("**/neurons.json", lambda route: route.fulfill(status=404))
+            tab.goto(f"{address}{PAGE}#{NAME}?step=1")
+            tab.locator(f'{BOX}[data-state="failed"]').wait_for()
+            assert "figure above stands for it" in tab.locator(BOX).inner_text()

@@ -15,9 +15,18 @@ const STYLES = {
 const HERE = { colour: "currentColor", width: 11 };
 const LEAST = 1e-18;
 const SPECS = [
-  { kind: "choice", name: "format", label: "Format", options: NAMES.map((one) => [one, one]), value: "float32" },
-  { kind: "slider", name: "gap", label: "Logit gap g", min: 0, max: 46, step: 0.05, value: 16, show: (g) => `gap ${readable(g, 4)}` },
-  { kind: "slider", name: "classes", label: "Classes n", min: 2, max: 128, step: 1, value: 113, show: (n) => `${n} classes` },
+  {
+    kind: "choice", name: "format", label: "Format", value: "float32",
+    options: NAMES.map((one) => [one, one]),
+  },
+  {
+    kind: "slider", name: "gap", label: "Logit gap g", min: 0, max: 46, step: 0.05, value: 16,
+    show: (gap) => `gap ${readable(gap, 4)}`,
+  },
+  {
+    kind: "slider", name: "classes", label: "Classes n", value: 113,
+    options: Array.from({ length: 127 }, (_, k) => k + 2), show: (many) => `${many} classes`,
+  },
   {
     kind: "choice", name: "order", label: "The terms are added", value: "sequential",
     options: [
@@ -40,9 +49,8 @@ const ROWS = [
 ];
 
 function settingOf({ format, classes, order, place }) {
-  const whole = Math.round(classes);
-  const position = { first: 0, middle: Math.floor(whole / 2), last: whole - 1 }[place];
-  return { format, classes: whole, order, position };
+  const position = { first: 0, middle: Math.floor(classes / 2), last: classes - 1 }[place];
+  return { format, classes, order, position };
 }
 
 /* A sum near 1 is told by what it has above 1. */
@@ -96,8 +104,8 @@ function sentence(found, truth, setting, end) {
   const { format, classes } = setting;
   const from = `In ${format} the sum is exactly 1 from gap ${readable(end, 5)} on.`;
   if (found.collapsed) {
-    return `Collapsed: ${fate(found, setting)}. Loss and gradient of the right class are exactly 0; `
-      + `without rounding the loss is ${readable(truth.loss)}. ${from}`;
+    return `Collapsed: ${fate(found, setting)}. Loss and gradient of the right class are exactly `
+      + `0; without rounding the loss is ${readable(truth.loss)}. ${from}`;
   }
   const error = Math.abs(found.loss - truth.loss) / truth.loss;
   const off = error < 5e-4 ? "right to three digits" : `wrong by ${readable(100 * error, 2)} %`;
@@ -124,7 +132,9 @@ const endsOf = (lines) =>
   }));
 
 function lossScene(lines, found, format) {
-  const curves = lines.found.map((one) => ({ x: one.gap, y: one.loss, name: one.format, style: one.style }));
+  const curves = lines.found.map(({ gap, loss, format: name, style }) => ({
+    x: gap, y: loss, name, style,
+  }));
   const here = { x: [found.gap], y: [found.loss || 2 * LEAST], kind: "points", style: HERE };
   const loss = found.loss ? readable(found.loss) : "0";
   const left = found.gap < 30;
@@ -135,8 +145,8 @@ function lossScene(lines, found, format) {
   const told = lines.found.map((one) => `${one.format} at gap ${one.end.toFixed(1)}`).join(", ");
   return {
     curves: [lines.exact, ...curves, here], marks: endsOf(lines), notes: [note],
-    description: `The loss falls by a factor e per unit of gap and becomes exactly zero in ${told}. `
-      + `In ${format} at gap ${readable(found.gap, 4)} it is ${loss}.`,
+    description: "The loss falls by a factor e per unit of gap and becomes exactly zero "
+      + `in ${told}. In ${format} at gap ${readable(found.gap, 4)} it is ${loss}.`,
   };
 }
 
@@ -151,7 +161,8 @@ function ratioScene(lines, found, truth, format) {
   return {
     curves: [...curves, here], marks: endsOf(lines),
     description: "Each format's loss is the exact one at small gaps, moves in ever longer stairs, "
-      + `and drops to 0. In ${format} at gap ${readable(found.gap, 4)} it is ${readable(ratio)} of it.`,
+      + `and drops to 0. In ${format} at gap ${readable(found.gap, 4)} it is ${readable(ratio)} `
+      + "of it.",
   };
 }
 

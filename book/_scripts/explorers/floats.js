@@ -144,7 +144,7 @@ function part(sum, start, length) {
   return total;
 }
 
-/** The terms exp(z_k − z_max): 1 for the right class, after `position` wrong ones, else `small`. */
+/** The terms exp(z_k − z_max): `small`, but 1 for the right class after `position` wrong ones. */
 export function termsOf(small, { classes, position }) {
   const terms = new Float64Array(classes).fill(small);
   terms[position] = 1;

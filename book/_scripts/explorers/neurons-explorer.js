@@ -57,7 +57,8 @@ function shapeOf(run, k) {
 /* Points of both classes. */
 function points(pairs, of, kind, scale, names) {
   return [1, -1].map((label, one) => ({
-    ...split(pairs, of, label, scale), kind: "points", style: `${kind} ${CLASS[label]}`, name: names[one],
+    ...split(pairs, of, label, scale),
+    kind: "points", style: `${kind} ${CLASS[label]}`, name: names[one],
   }));
 }
 
@@ -73,7 +74,8 @@ function planeScene(run, k) {
     ],
     // Above its cluster, or outside of it.
     notes: CENTRES.map(([name, x, y], c) => ({
-      x, y: y ? 1.2 * y - 0.03 : 0.13, anchor: "middle", text: `${name} ${percent(run.clusters[k][c])}`,
+      x, y: y ? 1.2 * y - 0.03 : 0.13, anchor: "middle",
+      text: `${name} ${percent(run.clusters[k][c])}`,
     })),
     description: `At step ${count(run.step[k])} the network's boundary in the plane consists of `
       + `${rays.length} rays; ${own} of the neurons are nearer to the axis of their own class.`,
@@ -167,7 +169,10 @@ export async function start(element, asked) {
   plots.append(plane.element, accuracy.element);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const specs = [
-    { kind: "slider", name: "step", label: "Step", options: run.step, value: 0, show: (step) => `step ${count(step)}` },
+    {
+      kind: "slider", name: "step", label: "Step", options: run.step, value: 0,
+      show: (step) => `step ${count(step)}`,
+    },
     // Where motion is unwelcome, steps are taken by hand.
     ...(still ? [] : [{ kind: "button", name: "play", label: "Play" }]),
     { kind: "presets", label: "Go to", options: moments(run) },

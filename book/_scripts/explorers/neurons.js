@@ -5,7 +5,8 @@ const FULL = 32767;
 function numbers(text) {
   const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
   const view = new DataView(bytes.buffer);
-  return Float64Array.from({ length: bytes.length / 2 }, (_, k) => view.getInt16(2 * k, true) / FULL);
+  const length = bytes.length / 2;
+  return Float64Array.from({ length }, (_, k) => view.getInt16(2 * k, true) / FULL);
 }
 
 /**
@@ -74,7 +75,9 @@ function pieces(place, sign, from, to) {
   // The angle of the zero that is nearer to the middle.
   const one = Math.atan2(-a, b);
   const away = ((((one - middle) % Math.PI) + 1.5 * Math.PI) % Math.PI) - Math.PI / 2;
-  if (Math.abs(away) >= (to - from) / 2 - CLOSE) return [{ from, to, label: Math.sign(value(middle)) }];
+  if (Math.abs(away) >= (to - from) / 2 - CLOSE) {
+    return [{ from, to, label: Math.sign(value(middle)) }];
+  }
   const zero = middle + away;
   const label = Math.sign(value((from + zero) / 2));
   return [{ from, to: zero, label }, { from: zero, to, label: -label }];
