@@ -27,6 +27,7 @@ import chapters
 import grokbook
 import pages
 import provenance
+import recordings
 import scoreboard
 from grokbook import claims
 
@@ -120,6 +121,7 @@ def prepare(app) -> None:
     scoreboard.write(records)
     pages.write_costs(wanted)
     pages.write_json(records, EXTRA / "claims.json")
+    recordings.write(EXTRA)
     (EXTRA / "index.html").write_text(
         LANDING.format(icon=Path(app.config.html_favicon).name, first=app.config.root_doc)
     )
