@@ -37,8 +37,8 @@ FIGURES = chapters.ROOT / "book" / "_figures"
 LINE = '<p class="rests-on">'
 # A claim's box and its id in it, as `claims.check` shows them.
 BOX, HEAD = '<div class="claim ', re.compile(r"(<p class=\"claim-head\"><strong>)([A-Z]{2}-\w+)")
-# Where a page asks for an explorer, and what then starts it.
-EXPLORER, BOOT = 'data-explorer="', "explorers/boot.js"
+# What a page's body holds, and the module of ours that it then loads.
+SCRIPTS = {'data-explorer="': "explorers/boot.js", 'class="exercise"': "exercises.js"}
 # Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
 LANDING = """<!doctype html>
 <html lang="en">
@@ -60,7 +60,7 @@ def setup(app):
     app.connect("doctree-read", link_data)
     app.connect("doctree-read", index_claims)
     app.connect("doctree-read", link_rows)
-    app.connect("html-page-context", load_explorers)
+    app.connect("html-page-context", load_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -196,8 +196,9 @@ def link_rows(app, doctree) -> None:
         box.rawsource, box[:] = text, [nodes.Text(text)]
 
 
-def load_explorers(app, pagename, templatename, context, doctree) -> None:
-    """Let a page that holds an explorer load what starts it; no other page does."""
-    if EXPLORER in context.get("body", ""):
-        address = context["pathto"](BOOT, 1)
-        context["metatags"] += f'\n<script type="module" src="{address}"></script>\n'
+def load_scripts(app, pagename, templatename, context, doctree) -> None:
+    """Let a page load the modules that bring to life what it holds; no other page does."""
+    for marker, script in SCRIPTS.items():
+        if marker in context.get("body", ""):
+            address = context["pathto"](script, 1)
+            context["metatags"] += f'\n<script type="module" src="{address}"></script>\n'
