@@ -261,22 +261,24 @@ def test_a_line_under_a_figure_is_text_for_mystnb_and_set_again():
     assert isinstance(plain, nodes.literal_block)
 
 
-def test_a_page_loads_the_modules_for_what_it_holds_alone():
+def test_only_a_page_that_holds_it_loads_what_brings_it_to_life():
     def head(body):
         context = {"metatags": "<meta>", "pathto": lambda path, resource: f"../../{path}"}
         context |= {"body": body} if body is not None else {}
-        grokbook_site.load_modules(None, "book/linear/01", "page.html", context, None)
-        return context["metatags"]
+        grokbook_site.load_scripts(None, "book/linear/01", "page.html", context, None)
+        return context["metatags"].split()
 
-    asks = '<p>a</p><div class="explorer" data-explorer="linear"></div>'
-    script = '<script type="module" src="../../explorers/boot.js"></script>'
-    assert head(asks).split("\n") == ["<meta>", script, ""]
-    assert head("<p>explorer</p>") == head(None) == "<meta>"
-    for mark, module in grokbook_site.MODULES.items():
-        assert (
-            head(f"<i {mark}>") == f'<meta>\n<script type="module" src="../../{module}"></script>\n'
-        )
-        assert (ROOT / "book" / "_scripts" / module).is_file()
+    def script(name):
+        return ["<script", 'type="module"', f'src="../../{name}"></script>']
+
+    explorer = '<p>a</p><div class="explorer" data-explorer="linear"></div>'
+    exercise = '<form class="exercise" hidden data-answer="1"></form>'
+    assert head(explorer) == ["<meta>", *script("explorers/boot.js")]
+    assert head(exercise) == ["<meta>", *script("exercises.js")]
+    assert head(exercise + explorer) == head(explorer) + head(exercise)[1:]
+    assert head("<p>explorer, exercise</p>") == head(None) == ["<meta>"]
+    for name in grokbook_site.SCRIPTS.values():
+        assert (ROOT / "book" / "_scripts" / name).is_file()
 
 
 def test_no_script_lies_where_it_would_be_added_to_every_page():

@@ -38,8 +38,12 @@ FIGURES = chapters.ROOT / "book" / "_figures"
 LINE = '<p class="rests-on">'
 # A claim's box and its id in it, as `claims.check` shows them.
 BOX, HEAD = '<div class="claim ', re.compile(r"(<p class=\"claim-head\"><strong>)([A-Z]{2}-\w+)")
-# What a page holds, and the module that it then loads.
-MODULES = {'data-explorer="': "explorers/boot.js", "tag_hide-input": "folds.js"}
+# What a page's body holds, and the module of ours that it then loads.
+SCRIPTS = {
+    'data-explorer="': "explorers/boot.js",
+    'class="exercise"': "exercises.js",
+    "tag_hide-input": "folds.js",
+}
 # Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
 LANDING = """<!doctype html>
 <html lang="en">
@@ -61,7 +65,7 @@ def setup(app):
     app.connect("doctree-read", link_data)
     app.connect("doctree-read", index_claims)
     app.connect("doctree-read", link_rows)
-    app.connect("html-page-context", load_modules)
+    app.connect("html-page-context", load_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -198,9 +202,9 @@ def link_rows(app, doctree) -> None:
         box.rawsource, box[:] = text, [nodes.Text(text)]
 
 
-def load_modules(app, pagename, templatename, context, doctree) -> None:
-    """Let a page load the modules for what it holds, and no others."""
-    for mark, module in MODULES.items():
-        if mark in context.get("body", ""):
-            address = context["pathto"](module, 1)
+def load_scripts(app, pagename, templatename, context, doctree) -> None:
+    """Let a page load the modules that bring to life what it holds; no other page does."""
+    for marker, script in SCRIPTS.items():
+        if marker in context.get("body", ""):
+            address = context["pathto"](script, 1)
             context["metatags"] += f'\n<script type="module" src="{address}"></script>\n'
