@@ -350,7 +350,9 @@ SETTLE = r"""async () => {
 CONTENT = r"""() => {
   const article = document.querySelector("article") ?? document.querySelector("main");
   const images = [...document.images];
+  const first = article.querySelector("figure img, [data-explorer]")?.getBoundingClientRect();
   return {
+    first: first ? [first.top + scrollY, first.height] : [0, 0],
     text: article.innerText,
     formulas: document.querySelectorAll(".math").length,
     typeset: document.querySelectorAll(".math > mjx-container").length,
@@ -696,3 +698,43 @@ def test_hidden_cells_open_from_the_keyboard(browser, address, page):
         hidden.locator("summary").focus()
         tab.keyboard.press("Enter")
         assert hidden.locator("pre").first.is_visible()
+
+
+@every_chapter
+def test_the_first_figure_or_explorer_stands_in_the_first_screen(visit, page):
+    top, height = visit(page)["first"]
+    assert top + min(height, 200) <= MODES["desktop"][1], f"begins at {top:.0f} px"
+
+
+@pytest.mark.browser
+def test_one_switch_shows_all_code_and_is_remembered(browser, address):
+    folded = ".tag_hide-input > details"
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.set_default_timeout(10_000)
+        for page, pressed in zip(CHAPTERS[:2], ("false", "true"), strict=True):
+            tab.goto(address + page)
+            switch = tab.get_by_role("button", name="Show all code")
+            assert switch.get_attribute("aria-pressed") == pressed
+            if pressed == "false":
+                switch.focus()
+                tab.keyboard.press("Enter")
+            count = tab.locator(folded).count()
+            assert tab.locator(f"{folded}[open]").count() == count > 5
+            solutions = tab.locator("details.hide:not([open])").count()
+            assert solutions >= 2
+        switch.click()
+        assert tab.locator(f"{folded}[open]").count() == 0
+        tab.reload()
+        assert tab.locator(f"{folded}[open]").count() == 0
+
+
+@pytest.mark.browser
+def test_folded_code_opens_without_javascript(browser, address):
+    with browser.new_context(java_script_enabled=False) as context:
+        tab = context.new_page()
+        tab.goto(address + CHAPTERS[0])
+        fold = tab.locator(".tag_hide-input > details").first
+        fold.locator("summary").click()
+        assert fold.locator("pre").first.is_visible()
+        assert tab.locator(".fold-switch").count() == 0

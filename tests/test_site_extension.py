@@ -259,3 +259,30 @@ def test_a_line_under_a_figure_is_text_for_mystnb_and_set_again():
     raw, plain = document.children
     assert (raw.astext(), raw["format"]) == (line, "html")
     assert isinstance(plain, nodes.literal_block)
+
+
+def test_only_a_page_that_holds_it_loads_what_brings_it_to_life():
+    def head(body):
+        context = {"metatags": "<meta>", "pathto": lambda path, resource: f"../../{path}"}
+        context |= {"body": body} if body is not None else {}
+        grokbook_site.load_scripts(None, "book/linear/01", "page.html", context, None)
+        return context["metatags"].split()
+
+    def script(name):
+        return ["<script", 'type="module"', f'src="../../{name}"></script>']
+
+    explorer = '<p>a</p><div class="explorer" data-explorer="linear"></div>'
+    exercise = '<form class="exercise" hidden data-answer="1"></form>'
+    assert head(explorer) == ["<meta>", *script("explorers/boot.js")]
+    assert head(exercise) == ["<meta>", *script("exercises.js")]
+    assert head(exercise + explorer) == head(explorer) + head(exercise)[1:]
+    assert head("<p>explorer, exercise</p>") == head(None) == ["<meta>"]
+    for name in grokbook_site.SCRIPTS.values():
+        assert (ROOT / "book" / "_scripts" / name).is_file()
+
+
+def test_no_script_lies_where_it_would_be_added_to_every_page():
+    """Once there is a root _static, each .js below any html_static_path goes into every page."""
+    assert not (ROOT / "_static").exists()
+    scripts = {path.name for path in (ROOT / "book" / "_static").rglob("*.js")}
+    assert scripts == set(CONFIG["sphinx"]["config"]["html_js_files"])

@@ -27,6 +27,7 @@ import chapters
 import grokbook
 import pages
 import provenance
+import recordings
 import scoreboard
 from grokbook import claims
 
@@ -37,6 +38,12 @@ FIGURES = chapters.ROOT / "book" / "_figures"
 LINE = '<p class="rests-on">'
 # A claim's box and its id in it, as `claims.check` shows them.
 BOX, HEAD = '<div class="claim ', re.compile(r"(<p class=\"claim-head\"><strong>)([A-Z]{2}-\w+)")
+# What a page's body holds, and the module of ours that it then loads.
+SCRIPTS = {
+    'data-explorer="': "explorers/boot.js",
+    'class="exercise"': "exercises.js",
+    "tag_hide-input": "folds.js",
+}
 # Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
 LANDING = """<!doctype html>
 <html lang="en">
@@ -58,6 +65,7 @@ def setup(app):
     app.connect("doctree-read", link_data)
     app.connect("doctree-read", index_claims)
     app.connect("doctree-read", link_rows)
+    app.connect("html-page-context", load_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -117,6 +125,7 @@ def prepare(app) -> None:
     scoreboard.write(records)
     pages.write_costs(wanted)
     pages.write_json(records, EXTRA / "claims.json")
+    recordings.write(EXTRA)
     (EXTRA / "index.html").write_text(
         LANDING.format(icon=Path(app.config.html_favicon).name, first=app.config.root_doc)
     )
@@ -191,3 +200,11 @@ def link_rows(app, doctree) -> None:
             rf'\1<a class="row-link" href="{up}scoreboard.html#\2">\2</a>', box.astext()
         )
         box.rawsource, box[:] = text, [nodes.Text(text)]
+
+
+def load_scripts(app, pagename, templatename, context, doctree) -> None:
+    """Let a page load the modules that bring to life what it holds; no other page does."""
+    for marker, script in SCRIPTS.items():
+        if marker in context.get("body", ""):
+            address = context["pathto"](script, 1)
+            context["metatags"] += f'\n<script type="module" src="{address}"></script>\n'
