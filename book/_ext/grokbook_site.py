@@ -24,6 +24,7 @@ from sphinx import addnodes
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import chapters
+import citation
 import grokbook
 import pages
 import provenance
@@ -66,6 +67,7 @@ def setup(app):
     app.connect("doctree-read", index_claims)
     app.connect("doctree-read", link_rows)
     app.connect("html-page-context", load_scripts)
+    app.connect("html-page-context", say_how_to_cite)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -122,7 +124,7 @@ def prepare(app) -> None:
     refill_cache(wanted, executed)
     pages.write_figures(executed, FIGURES)
     records = pages.records(executed)
-    scoreboard.write(records)
+    scoreboard.write(records, app.config.html_baseurl, app.config.author)
     pages.write_costs(wanted)
     pages.write_json(records, EXTRA / "claims.json")
     recordings.write(EXTRA)
@@ -208,3 +210,10 @@ def load_scripts(app, pagename, templatename, context, doctree) -> None:
         if marker in context.get("body", ""):
             address = context["pathto"](script, 1)
             context["metatags"] += f'\n<script type="module" src="{address}"></script>\n'
+
+
+def say_how_to_cite(app, pagename, templatename, context, doctree) -> None:
+    """Put a citation at the end of each page of the table of contents."""
+    if doctree is not None and pagename.startswith("book/"):
+        title = doctree.next_node(nodes.title).astext()
+        context["body"] += citation.box(title, pagename, app.config.html_baseurl, app.config.author)

@@ -10,6 +10,7 @@ from itertools import groupby
 import yaml
 
 import chapters
+import citation
 import pages
 from grokbook import claims
 from grokbook.boxes import typeset
@@ -44,15 +45,15 @@ def ordered(found: dict[str, dict], names: Sequence[str]) -> list[claims.Claim]:
     return sorted(claims.ledgers().values(), key=place)
 
 
-def write(found: dict[str, dict]) -> None:
-    """Write ``book/scoreboard.md``."""
+def write(found: dict[str, dict], home: str = "", author: str = "") -> None:
+    """Write ``book/scoreboard.md``; a claim is cited with the site's address and the author."""
     titles, sections, last = chapter_titles(), [], None
     for chapter, rows in groupby(ordered(found, [*titles]), key=lambda one: one.chapter):
         part, title = titles.get(chapter, (NOWHERE, ""))
         if part != last:
             sections.append(f"## {part}\n")
             last = part
-        sections.append(table(chapter, title, list(rows), found))
+        sections.append(table(chapter, title, list(rows), found, (home, author)))
     text = (
         "(scoreboard)=\n# Scoreboard\n\n"
         f"{len(found)} claims were tested when this site was built, and "
@@ -66,10 +67,12 @@ def write(found: dict[str, dict]) -> None:
     pages.write_if_new(pages.BOOK / "scoreboard.md", text + "\n".join(sections))
 
 
-def table(chapter: str, title: str, rows: list[claims.Claim], found: dict[str, dict]) -> str:
-    """The rows of one chapter."""
+def table(
+    chapter: str, title: str, rows: list[claims.Claim], found: dict[str, dict], source: tuple
+) -> str:
+    """The rows of one chapter; ``source`` is the site's address and the author."""
     caption = f'<a href="{chapter}.html">{html.escape(title)}</a>' if title else NOWHERE
-    body = "\n".join(row(claim, found.get(claim.id)) for claim in rows)
+    body = "\n".join(row(claim, found.get(claim.id), source) for claim in rows)
     return (
         f'```{{raw}} html\n<table class="scoreboard"><caption>{caption}</caption>\n'
         '<thead><tr><th scope="col">claim</th><th scope="col">statement</th>'
@@ -78,7 +81,7 @@ def table(chapter: str, title: str, rows: list[claims.Claim], found: dict[str, d
     )
 
 
-def row(claim: claims.Claim, record: dict | None) -> str:
+def row(claim: claims.Claim, record: dict | None, source: tuple) -> str:
     """One claim as a row of the table, with what its filters ask for."""
     failed = claims.failures(record) if record else ""
     verdict = f"<strong>{pages.FAILED}:</strong> not " if failed else ""
@@ -90,12 +93,12 @@ def row(claim: claims.Claim, record: dict | None) -> str:
         f'<tr id="{claim.id}"{marks}{" data-failed" if failed else ""}>'
         f'<th scope="row">{name} <a class="row-address" href="#{claim.id}" '
         f'aria-label="Address of {claim.id}">#</a></th>'
-        f"<td>{statement}{detail(claim, record)}</td>"
+        f"<td>{statement}{detail(claim, record, source)}</td>"
         f"<td>{verdict}<em>{html.escape(claim.verdict)}</em></td></tr>"
     )
 
 
-def detail(claim: claims.Claim, record: dict | None) -> str:
+def detail(claim: claims.Claim, record: dict | None, source: tuple) -> str:
     """Where it is claimed, what was tested and measured and would refute it, folded."""
     said = {
         "Where": claim.where,
@@ -107,4 +110,9 @@ def detail(claim: claims.Claim, record: dict | None) -> str:
     items = "".join(
         f"<dt>{name}</dt><dd>{typeset(text)}</dd>" for name, text in said.items() if text
     )
+    home, author = source
+    cited = citation.line(
+        f"Claim {claim.id}, {claim.verdict}", f"{home}claims.html#{claim.id}", author
+    )
+    items += f"<dt>Cite</dt><dd>{citation.block(cited)}</dd>"
     return f"<details><summary>{claim.id} in detail</summary><dl>{items}</dl></details>"

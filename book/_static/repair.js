@@ -23,13 +23,25 @@ function markReferences() {
 
 /* A box that scrolls sideways can be scrolled with the arrow keys. */
 function reachScrollers() {
-  const boxes = ".pst-scrollable-table-container, .claim, div.math, .bd-content figure";
+  const boxes = ".pst-scrollable-table-container, .claim, div.math";
   for (const box of document.querySelectorAll(boxes)) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
     } else {
       box.removeAttribute("tabindex");
     }
+  }
+}
+
+/* A figure leads to its picture alone, to zoom in: on a phone it is as small as the page. */
+function linkPictures() {
+  for (const picture of document.querySelectorAll(".bd-content figure > img")) {
+    const link = document.createElement("a");
+    link.className = "full-picture";
+    link.href = picture.src;
+    link.title = "Open the picture alone";
+    picture.replaceWith(link);
+    link.append(picture);
   }
 }
 
@@ -70,6 +82,7 @@ function findClaim() {
 
 document.addEventListener("DOMContentLoaded", nameControls);
 document.addEventListener("DOMContentLoaded", markReferences);
+document.addEventListener("DOMContentLoaded", linkPictures);
 document.addEventListener("DOMContentLoaded", printInLight);
 document.addEventListener("DOMContentLoaded", printUnfolded);
 document.addEventListener("DOMContentLoaded", findClaim);
