@@ -133,12 +133,13 @@ def test_steps_allowed_count_decay_times():
         settings.steps_allowed(0.01, 0.0)
 
 
-def test_spheres_hold_each_norm():
-    rows = settings.spheres([1.0, 3.0], [0, 1], setting=TINY, n_steps=20)
-    assert rows["train_accuracy"].shape == (2, 2, 3)
-    np.testing.assert_allclose(rows["norm"][1] / rows["norm"][0], 3, rtol=1e-5)
-    run = Arm(settings.on_sphere(TINY, 3.0), 20).run(1)
-    np.testing.assert_allclose(rows["test_accuracy"][1, 1], run.curves.test_accuracy, rtol=1e-6)
+def test_norm_and_scale_of_the_logits_are_held():
+    start = TINY.initial(1).norm()
+    once = settings.on_sphere(TINY, 3.0)
+    np.testing.assert_allclose(Arm(once, 20).run(1).weight_norm, 3 * start, rtol=1e-5)
+    assert once.loss.temperature == 1
+    assert settings.on_sphere(TINY, 3.0, logits=27.0).loss.temperature == 1
+    assert settings.on_sphere(TINY, 3.0, logits=1.0).loss.temperature == 27
 
 
 ARMS = {one.name: one for one in experiments.RUNS if "arm" in one.parameters}
@@ -171,10 +172,10 @@ def test_a_stored_cell_again():
     assert again["best_test"] == pytest.approx(kept["best_test"][last], abs=0.05)
 
 
-def test_a_slice_of_the_stored_spheres():
-    kept = results.load("modular-sphere")
-    row = list(kept["scale"]).index(3.0)
-    run = Arm(settings.on_sphere(experiments.NARROW, 3.0), 60).run(2)
-    assert float(run.last.norm()) == pytest.approx(kept["norm"][row, 2], rel=1e-4)
-    stored = kept["train_accuracy"][row, 2, : run.step.size]
-    np.testing.assert_allclose(run.curves.train_accuracy, stored, atol=0.02)
+def test_a_slice_of_the_stored_norms_and_scales():
+    kept = from_arrays(results.load("modular-held").arrays, "c = 3, κ = 27")
+    run = Arm(settings.on_sphere(experiments.NARROW, 3.0), 60, every=20).run(2)
+    np.testing.assert_allclose(run.weight_norm, kept.weight_norm[2, :4], rtol=1e-4)
+    np.testing.assert_allclose(
+        run.curves.train_accuracy, kept.curves.train_accuracy[2, :4], atol=0.02
+    )

@@ -21,8 +21,8 @@ from grokbook.modular.setting import (
     decay_cells,
     event_times,
     losses_and_accuracies,
+    on_sphere,
     several,
-    spheres,
 )
 from grokbook.results import StoredRun
 from grokbook.sweep.grid import Grid, Quantity, Sweep
@@ -146,7 +146,21 @@ _BY_FRACTION = [
 RATES, DECAYS = (0.001, 0.003, 0.01), (0.3, 1.0, 3.0, 8.0, 16.0)
 CELLS = [[rate, one] for rate in RATES for one in DECAYS]
 PAPER_CELLS = [[0.01, 3.0], [0.01, 8.0], [0.01, 16.0], [0.001, 8.0]]
-SPHERES = [1.0, 2.0, 3.0, 4.0, 6.0]
+# The norm of the weights against the scale of the logits, both held (on NS Section 5.1).
+NORMS, LOGIT_SCALES = (1, 2, 3, 4, 6), (1, 8, 27, 64, 216)
+
+
+def held(setting: Setting, norms: Sequence[float], scales: Sequence[float]) -> dict[str, Arm]:
+    """An arm for each norm c and scale κ; the step of the weights is the same for all."""
+    return {
+        f"c = {norm}, κ = {scale}": Arm(on_sphere(setting, norm, logits=scale), 400, every=20)
+        for norm in norms
+        for scale in scales
+    }
+
+
+HELD = held(NARROW, NORMS, LOGIT_SCALES)
+HELD_LARGE = held(PAPER, (1, 4), (1, 27, 216))
 
 
 def _short(arms: dict[str, Arm]) -> dict[str, Arm]:
@@ -159,9 +173,10 @@ def _curves(name, arm: Arm, about, cpu_seconds, n_seeds=5, *, function=curves) -
     return _stored(name, function, parameters, about, cpu_seconds, quick)
 
 
-def _several(name: str, arms: dict[str, Arm], about: str, cpu_seconds: float) -> StoredRun:
+def _several(name: str, arms: dict[str, Arm], about: str, cpu_seconds: float, n_seeds: int = 5):
     quick = {"seeds": SEEDS[:1], "arms": _short(arms)}
-    return _stored(name, several, {"seeds": SEEDS, "arms": arms}, about, cpu_seconds, quick)
+    parameters = {"seeds": SEEDS[:n_seeds], "arms": arms}
+    return _stored(name, several, parameters, about, cpu_seconds, quick)
 
 
 def _events(name: str, arms: list[list[Arm]], about: str, cpu_seconds: float, n_seeds: int = 5):
@@ -189,9 +204,10 @@ RUNS = (
     _stored("decay-large", decay_cells, {"cells": PAPER_CELLS, "setting": PAPER, "seed": 0},
             "addition modulo 113 with weight decay 3, 8 and 16", 90,
             {"cells": [[0.01, 16.0]], "setting": NARROW}),
-    _stored("sphere", spheres, {"scales": SPHERES, "seeds": SEEDS, "setting": NARROW},
-            "addition modulo 59 at five fixed weight norms, five seeds", 70,
-            {"scales": SPHERES[:1], "seeds": SEEDS[:1]}),
+    _several("held", HELD,
+             "addition modulo 59, norm of the weights and scale of the logits held", 350),
+    _several("held-large", HELD_LARGE,
+             "addition modulo 113, norm of the weights and scale of the logits held", 120, 2),
     _curves("transformer-decay", TRANSFORMER_DECAYED,
             "small transformer, addition modulo 59, with weight decay 1.5, three seeds", 80, 3),
     _curves("stablemax-addition", Arm(STABLEMAX, 2500, 25, stop_at=0.99),

@@ -20,7 +20,7 @@ from grokbook.modular.data import Dataset, Pairs, Parity
 from grokbook.modular.gradient import flatten
 from grokbook.modular.loss import AnyLoss, CrossEntropy, MeanSquare, StableMaxCrossEntropy
 from grokbook.modular.network import MLP
-from grokbook.modular.optimizer import SGD, AdamW, SphericalAdamW, norm_of
+from grokbook.modular.optimizer import SGD, AdamW, SphericalAdamW
 from grokbook.modular.run import CURVES, Run, events, to_arrays
 from grokbook.modular.train import Trainer
 
@@ -221,29 +221,15 @@ def decay_cells(
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def spheres(
-    scales: Sequence[float], seeds: Sequence[int], *, setting: Setting, n_steps: int = 400
-) -> dict[str, np.ndarray]:
-    """Training at a chosen weight norm: factors on the initial weights, which keep their norms.
+def on_sphere(setting: Setting, scale: float, *, logits: float | None = None) -> Setting:
+    """A setting whose initial weights are larger by a factor, and whose steps keep the norms.
 
-    Returns
-    -------
-    dict
-        ``step`` (n_steps,); ``scale`` (n_scales,); ``norm`` (n_scales, n_seeds); ``train_accuracy``
-        and ``test_accuracy`` (n_scales, n_seeds, n_steps), float32.
+    ``logits`` sets the scale of the logits κ = c³/T of three homogeneous layers by the temperature
+    of the softmax (eq-ns-logit-scale); without it T = 1 and κ = c³.
     """
-    runs = [[Arm(on_sphere(setting, one), n_steps).run(seed) for seed in seeds] for one in scales]
-    accuracies = {
-        name: np.array([[getattr(run.curves, name) for run in row] for row in runs], np.float32)
-        for name in ("train_accuracy", "test_accuracy")
-    }
-    norm = np.array([[float(norm_of(run.last)) for run in row] for row in runs])
-    return {"step": runs[0][0].step, "scale": np.array(scales), "norm": norm} | accuracies
-
-
-def on_sphere(setting: Setting, scale: float) -> Setting:
-    """A setting whose initial weights are larger by a factor, and whose steps keep the norms."""
     network = partial(setting.network, init_scale=scale)
+    if logits is not None:
+        setting = setting.replace(loss=replace(setting.loss, temperature=scale**3 / logits))
     return setting.replace(network=network, optimizer=SphericalAdamW())
 
 
