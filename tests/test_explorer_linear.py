@@ -169,8 +169,7 @@ def test_the_page_answers(opened):
     box.get_by_role("button", name="the figure above").click()
     assert not box.locator(".message").is_visible()
     assert f"step {readable(theory.crossing_times(LinearSetting(0.9))[0])}"[:6] in says.inner_text()
-    marks = box.locator("svg .note").all_inner_texts()
-    assert "edge 1.00025" in marks
+    box.locator("svg .note", has_text="edge 1.00025").wait_for()
     assert slider_time(tab, "aspect ratio") < 16
     assert slider_time(tab, "threshold") < 16
     assert not tab.heard

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from explorers import ROOT, SITE, violations
+from explorers import PATIENCE, ROOT, SITE, violations
 
 FOUND = [
     (path.relative_to(ROOT).with_suffix(".html").as_posix(), name)
@@ -30,6 +30,8 @@ SEEN = """(box) => {
       (one) => !one.getAttribute("aria-valuetext")).length,
   };
 }"""
+# Curves over a whole range come some frames after the rest.
+DRAWN = """() => [...document.querySelectorAll(".explorer desc")].every((one) => one.textContent)"""
 WIDTHS = "() => [document.documentElement.scrollWidth, innerWidth]"
 STILL = """() => ({
   shown: [...document.querySelectorAll(".explorer")].filter((one) => one.checkVisibility() &&
@@ -47,6 +49,7 @@ def test_there_are_explorers():
 def test_it_starts_is_named_and_fits(opened, page, name):
     tab = opened(page, name, viewport={"width": 1400, "height": 900})
     box = tab.locator(f'[data-explorer="{name}"]')
+    tab.wait_for_function(DRAWN)
     seen = box.evaluate(SEEN)
     assert seen["live"] == ["polite"]
     assert seen["unnamed"] == seen["bare"] == 0
@@ -77,10 +80,12 @@ def test_the_still_figure_stands_on_paper(opened, page, name):
 def test_the_still_figure_stands_where_no_script_runs(browser, address, page, name, how):
     with browser.new_context(java_script_enabled=how != "without JavaScript") as context:
         tab = context.new_page()
-        tab.goto(address + page if how == "without JavaScript" else (SITE / page).as_uri())
+        tab.set_default_timeout(PATIENCE)
+        where = address + page if how == "without JavaScript" else (SITE / page).as_uri()
+        tab.goto(where, wait_until="domcontentloaded")
         box = tab.locator(f'[data-explorer="{name}"]')
         if how != "without JavaScript":
-            box.scroll_into_view_if_needed()
+            box.evaluate("one => one.scrollIntoView()")
             tab.wait_for_timeout(300)
         assert box.get_attribute("data-state") is None
         assert box.bounding_box()["height"] == 0
@@ -92,7 +97,8 @@ def test_an_explorer_that_fails_says_so_in_one_line(browser, address, page, name
     with browser.new_context() as context:
         tab = context.new_page()
         tab.route(f"**/explorers/{name}-explorer.js", lambda route: route.abort())
-        tab.goto(address + page)
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(address + page, wait_until="domcontentloaded")
         box = tab.locator(f'[data-explorer="{name}"]')
         box.evaluate("one => one.scrollIntoView()")
         tab.locator(f'[data-explorer="{name}"][data-state="failed"]').wait_for()

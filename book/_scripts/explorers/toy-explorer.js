@@ -7,7 +7,7 @@ import * as toy from "./toy.js";
 
 const RATE = 0.01; // η, as in the chapter's first figure
 const [LEAST, MOST] = [0.3, 0.7]; // λ
-const POINTS = 60;
+const POINTS = 36;
 const SOON = 12; // decades that are always shown
 const FAR = 40; // decades shown where the level is never reached
 const DECADE = Math.LN10;
