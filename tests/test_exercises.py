@@ -283,7 +283,7 @@ def tab(browser, forms):
     """The page with the forms, ready."""
     with browser.new_context() as context:
         opened = context.new_page()
-        opened.set_default_timeout(20_000)
+        opened.set_default_timeout(60_000)
         opened.goto(forms)
         opened.locator("form.exercise button").last.wait_for()
         yield opened
@@ -362,7 +362,7 @@ def test_the_built_page_checks_its_answers(browser, address, chapter):
     own = [one for one in exercises() if one.chapter == chapter]
     with browser.new_context() as context:
         opened = context.new_page()
-        opened.set_default_timeout(30_000)
+        opened.set_default_timeout(60_000)
         opened.goto(f"{address}book/{chapter}.html")
         boxes = opened.locator("form.exercise:visible")
         boxes.last.locator("button").wait_for()

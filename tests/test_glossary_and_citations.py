@@ -165,7 +165,7 @@ def test_the_link_to_the_next_page_has_its_title(name):
 def test_one_click_copies_a_citation(browser, address):
     with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
         tab = context.new_page()
-        tab.set_default_timeout(30_000)
+        tab.set_default_timeout(60_000)
         for page, box in (
             ("book/how-to-read.html", ".cite-page .cite-text"),
             ("book/scoreboard.html", "#LE-01 .cite-text"),

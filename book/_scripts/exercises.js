@@ -96,10 +96,15 @@ function build(form, index) {
   const id = `exercise-${index + 1}`;
   const said = element("p", { className: "exercise-said", id: `${id}-said` });
   said.setAttribute("role", "status");
-  const question = (data["choice-1"] === undefined ? numberField : choices)(data, id);
-  form.append(question, element("button", { type: "submit" }, "Check"), said);
-  form.querySelector("[type=text]")?.setAttribute("aria-describedby", said.id);
-  form.setAttribute("aria-label", "Check your answer");
+  const button = element("button", { type: "submit" }, "Check");
+  if (data["choice-1"] === undefined) {
+    form.append(numberField(data, id), said);
+    form.querySelector(".exercise-ask").append(button);
+    form.querySelector("input").setAttribute("aria-describedby", said.id);
+  } else {
+    form.append(choices(data, id), button, said);
+  }
+  form.setAttribute("aria-label", `Check your answer: ${data.ask}`);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     say(said, ...judged(data, new FormData(form).get("given") ?? ""));
