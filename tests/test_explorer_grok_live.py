@@ -1,0 +1,331 @@
+"""*Grok live*: the page trains what the package trains, and shows what it says."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from explorers import FOLDER, ROOT, in_node, violations
+from grokbook import curves, randomness
+from grokbook.modular import (
+    MLP,
+    SGD,
+    AdamW,
+    Arm,
+    CrossEntropy,
+    Pairs,
+    Setting,
+    StableMaxCrossEntropy,
+    fourier,
+)
+
+PAGE = "book/grok-live.html"
+CHAPTER = "book/modular/01-grokking-modular-addition.html"
+OWN = ("kernel", "seeds", "mlp", "worker", "grok-live", "grok-live-explorer")
+# What the page's settings are called there, and a small network in double precision.
+SMALL = {
+    "p": 31,
+    "share": 0.7,
+    "width": 64,
+    "loss": "float64",
+    "optimiser": "adamw",
+    "rate": 0.01,
+    "decay": 0,
+    "relative": False,
+    "beta2": 0.99,
+    "double": True,
+}
+# A run of n steps, recorded at every tenth; with `vectors` or in loops.
+RUN = """(module, { setting, vectors, n, weights, pairs }) => {
+  const trainer = new module.Trainer(setting, { vectors, weights: weights?.map(
+    (part) => Float64Array.from(part)), pairs });
+  const records = [];
+  for (let step = 0; step < n; step += 1) {
+    const record = trainer.advance(step % 10 === 0);
+    if (record) records.push(record);
+  }
+  records.push(trainer.look());
+  return { records, weights: trainer.getWeights().map((part) => Array.from(part)).flat(),
+           spectrum: trainer.spectrum(), vectors: trainer.kernel.vectors };
+}"""
+CURVES = {
+    "trainLoss": "train_loss",
+    "testLoss": "test_loss",
+    "trainAccuracy": "train_accuracy",
+    "testAccuracy": "test_accuracy",
+}
+
+
+def of_the_package(values):
+    """The package's setting of what the page calls so."""
+    stable = values["loss"] == "stablemax"
+    rates = {"weight_decay": values["decay"], "relative": values["relative"]}
+    adam = AdamW(values["rate"], beta2=values["beta2"], **rates)
+    optimizer = {
+        "adamw": adam,
+        "perp": replace(adam, epsilon=1e-8, orthogonal="rescaled"),
+        "sgd": SGD(values["rate"], **rates),
+    }[values["optimiser"]]
+    return Setting(
+        Pairs(p=values["p"]),
+        values["share"],
+        partial(MLP.on, width=values["width"]),
+        StableMaxCrossEntropy(complement=True) if stable else CrossEntropy(values["loss"]),
+        optimizer,
+        double=values.get("double", False),
+        gradient_scale=1e10 if stable and values["optimiser"] != "sgd" else 1.0,
+    )
+
+
+def far(one, other):
+    """Largest difference as a part of the largest value."""
+    one, other = np.asarray(one, float), np.asarray(other, float)
+    return np.max(np.abs(one - other)) / max(np.max(np.abs(other)), 1e-300)
+
+
+# --- The random numbers ---------------------------------------------------------------------
+
+
+def test_a_seed_draws_what_numpy_and_torch_draw(engine):
+    seeds = [0, 1, 7, 123456, 2**32 + 5, 2**40 + 3]
+    script = "(module, seeds) => seeds.map((seed) => module.permutation(961, seed))"
+    for seed, order in zip(seeds, engine("seeds.js", script, seeds), strict=True):
+        assert order == np.random.default_rng(seed).permutation(961).tolist()
+    script = """(module, seeds) => seeds.map((seed) => {
+      const draw = module.uniform(seed);
+      return [...draw(3000, 0.127), ...draw(1000, 1 / 3)];
+    })"""
+    for seed, drawn in zip(seeds, engine("seeds.js", script, seeds), strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        parts = [torch.empty(3000).uniform_(-0.127, 0.127, generator=generator)]
+        parts.append(torch.empty(1000).uniform_(-1 / 3, 1 / 3, generator=generator))
+        assert drawn == torch.cat(parts).tolist()
+
+
+def test_a_seed_of_the_page_is_a_seed_of_the_package(engine):
+    seed = randomness.shifted(3)
+    script = """(module, setting) => ({ pairs: module.drawPairs(setting),
+      weights: module.drawWeights(setting).map((part) => Array.from(part)).flat() })"""
+    found = engine("mlp.js", script, SMALL | {"seed": seed})
+    setting = of_the_package(SMALL)
+    train, test = setting.data(3)
+    pairs = torch.cat([train.inputs, test.inputs]) @ torch.tensor([31, 1])
+    assert found["pairs"] == {"order": pairs.tolist(), "nTrain": len(train)}
+    assert found["weights"] == setting.initial(3).tolist()
+
+
+# --- The products ---------------------------------------------------------------------------
+
+PRODUCTS = """(module, [name, numbers]) => {
+  const results = [true, false].map((vectors) => {
+    const { numbers: x, product, vectors: used } = module.openKernel(name, 30000, vectors);
+    x.set(numbers);
+    product(0, 72, 10000, 1, 80, 20000, 80, 64, 64, 59, false);
+    product(5000, 72, 10000, 80, 1, 20000, 80, 12, 40, 33, true);
+    return [used, Array.from(x)];
+  });
+  return { used: results.map(([used]) => used), results: results.map(([, x]) => x) };
+}"""
+
+
+@pytest.mark.parametrize(("name", "within"), [("float64", 1e-13), ("float32", 1e-5)])
+def test_loops_and_vectors_multiply_matrices_alike(engine, name, within):
+    rng = randomness.generator(5)
+    numbers = rng.normal(size=30000).astype(name)
+    found = engine("kernel.js", PRODUCTS, [name, numbers])
+    assert found["used"] == [True, False]
+    fast, slow = (np.array(one) for one in found["results"])
+    if name == "float64":
+        assert fast.tolist() == slow.tolist()  # bit for bit
+    assert far(slow, fast) < within
+
+    def matrix(at, rows, columns, row, column=1):
+        index = at + row * np.arange(rows)[:, None] + column * np.arange(columns)
+        return numbers[index].astype(float)
+
+    right = matrix(20000, 59, 64, 80)
+    wanted = matrix(10000, 64, 59, 1, 80) @ right
+    assert far(fast[: 64 * 72].reshape(64, 72)[:, :64], wanted) < within
+    more = matrix(10000, 12, 33, 80) @ right[:33, :40] + matrix(5000, 12, 40, 72)
+    assert far(fast[5000 : 5000 + 12 * 72].reshape(12, 72)[:, :40], more) < within
+
+
+# --- The losses -----------------------------------------------------------------------------
+
+LOSS = """(module, [name, logits, labels]) => {
+  const loss = module.lossOf(name, logits[0].length);
+  return logits.map((line, k) => {
+    const row = Float64Array.from(line);
+    const { value, collapsed } = loss(row, labels[k]);
+    return { value, collapsed, gradient: row };
+  });
+}"""
+
+
+def terms_of(loss, logits, labels):
+    return loss.terms(torch.from_numpy(logits), torch.from_numpy(labels))
+
+
+def test_a_number_is_rounded_to_float16_as_numpy_rounds_it(engine):
+    rng = randomness.generator(0)
+    bits = rng.integers(2**32, size=20000, dtype=np.uint32)
+    numbers = bits.view(np.float32)
+    numbers = np.concatenate([numbers[np.isfinite(numbers)], np.arange(65472, 65600, 8.0)])
+    ties = (np.arange(2048) + 0.5) * 2.0**-24  # halfway between neighbours, subnormal ones too
+    numbers = np.concatenate([numbers, ties, -ties, ties * 2**20, [0.0, 1e-9, -1e-9]])
+    with np.errstate(over="ignore"):
+        wanted = numbers.astype(np.float32).astype(np.float16).astype(float)
+    found = engine("mlp.js", "(module, x) => x.map(module.half)", numbers.astype(np.float32))
+    assert found == wanted.tolist()
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "float16", "stablemax"])
+def test_a_loss_is_the_packages_loss(engine, name):
+    rng = randomness.generator(1)
+    logits = rng.normal(size=(200, 31)) * np.geomspace(0.1, 30, 200)[:, None]
+    labels = np.where(rng.random(200) < 0.7, logits.argmax(axis=1), rng.integers(31, size=200))
+    logits = logits.astype(np.float32).astype(float)
+    loss = StableMaxCrossEntropy(complement=True) if name == "stablemax" else CrossEntropy(name)
+    wanted = terms_of(loss, logits, labels)
+    found = engine("mlp.js", LOSS, [name, logits, labels])
+    collapsed = np.array([one["collapsed"] for one in found])
+    # float32 sums differ by their order, which decides for a sum close to 1.
+    assert np.mean(collapsed != wanted.collapsed.numpy()) < (0.02 if name == "float32" else 1e-9)
+    same = collapsed == wanted.collapsed.numpy()
+    assert 0.2 < collapsed.mean() < 0.9 or name in ("float64", "stablemax")
+    # A spacing below 1, or rounding of the wider formats.
+    step = {"float64": 1e-14, "stablemax": 1e-14, "float32": 3e-7, "float16": 2**-10}[name]
+    value = np.array([one["value"] for one in found])
+    assert np.all(np.abs(value - wanted.value.double().numpy())[same] <= step * (1 + np.abs(value[same])))
+    gradient = np.array([one["gradient"] for one in found])
+    assert np.abs(gradient - wanted.gradient.double().numpy())[same].max() <= step
+
+
+# --- Training -------------------------------------------------------------------------------
+
+ARMS = {
+    "decay": {"decay": 3},
+    "plain": {},
+    "decay, relative": {"decay": 1, "relative": True},
+    "StableMax": {"loss": "stablemax", "beta2": 0.95},
+    "⊥AdamW": {"optimiser": "perp", "rate": 0.02, "beta2": 0.999},
+    "SGD": {"optimiser": "sgd", "rate": 1, "decay": 1e-3},
+}
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_hundred_steps_in_double_precision_are_the_packages(engine, arm):
+    values = SMALL | ARMS[arm] | {"seed": randomness.shifted(0)}
+    found = engine("mlp.js", RUN, {"setting": values, "vectors": True, "n": 100})
+    assert found["vectors"]
+    trainer = of_the_package(values).trainer(0)
+    run = trainer.run(range(0, 101, 10))
+    assert far(found["weights"], trainer.weights.numpy()) < 1e-9
+    for ours, theirs in CURVES.items():
+        record = [one[ours] for one in found["records"]]
+        assert far(record, getattr(run.curves, theirs)) < 1e-9
+    assert [one["collapsed"] for one in found["records"]] == run.collapsed.tolist()
+    assert far([one["norm"] for one in found["records"]], run.weight_norm) < 1e-9
+    table = trainer.network.first.detach().numpy()[:31]
+    assert far(found["spectrum"], fourier.spectrum(table)) < 1e-9
+
+
+@pytest.mark.parametrize("arm", ["decay", "⊥AdamW", "StableMax"])
+def test_loops_and_vectors_train_to_the_same_bits(engine, arm):
+    setting = SMALL | ARMS[arm] | {"seed": 2, "p": 23, "width": 40}
+    fast, slow = (
+        engine("mlp.js", RUN, {"setting": setting, "vectors": vectors, "n": 60})
+        for vectors in (True, False)
+    )
+    assert fast["vectors"] and not slow["vectors"]
+    assert fast["weights"] == slow["weights"]
+    assert fast["records"] == slow["records"]
+
+
+def test_weights_and_pairs_can_be_given(engine):
+    setting = of_the_package(SMALL)
+    train, test = setting.data(4)
+    pairs = torch.cat([train.inputs, test.inputs]) @ torch.tensor([31, 1])
+    trainer = setting.trainer(5)  # the weights of one seed, the pairs of another
+    weights = [part.reshape(-1) for part in trainer.network.parameters()]
+    given = {
+        "setting": SMALL | {"seed": 0},
+        "vectors": True,
+        "n": 0,
+        "weights": [part.detach().numpy() for part in weights],
+        "pairs": {"order": pairs.numpy(), "nTrain": len(train)},
+    }
+    found = engine("mlp.js", RUN, given)
+    logits = trainer.network(train.inputs)
+    loss = float(setting.loss(logits, train.labels))
+    assert far([found["records"][0]["trainLoss"]], [loss]) < 1e-12
+    assert found["weights"] == trainer.weights.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:the loss is")
+def test_a_loss_that_is_not_finite_ends_the_run(engine):
+    script = """(module, setting) => {
+      const trainer = new module.Trainer(setting);
+      for (let k = 0; k < 200 && !trainer.ended; k += 1) trainer.advance();
+      return [trainer.step, trainer.ended];
+    }"""
+    values = SMALL | {"optimiser": "sgd", "rate": 1e8, "seed": 0, "double": False}
+    step, ended = engine("mlp.js", script, values)
+    assert 0 < step < 100 and re.fullmatch(rf"The loss is .* at step {step}: .*", ended)
+
+
+# --- Many runs ------------------------------------------------------------------------------
+
+# Each run with records of five steps until 95 % of the test pairs have held for four.
+TIMES = """(module, settings) => settings.map((setting) => {
+  const trainer = new module.Trainer(setting), records = [];
+  for (let held = 0; trainer.step < setting.steps && held < 4; ) {
+    const record = trainer.advance(trainer.step % 5 === 0);
+    if (!record) continue;
+    records.push(record);
+    held = record.testAccuracy >= 0.95 ? held + 1 : 0;
+  }
+  return records.map(({ step, trainAccuracy, testAccuracy }) =>
+    [step, trainAccuracy, testAccuracy]);
+})"""
+
+
+def times_in_node(settings):
+    """Steps of 95 % train and test accuracy of each run, in the float32 network of the page."""
+    runs = [np.array(one).T for one in in_node("mlp.js", TIMES, settings)]
+    return np.array(
+        [[curves.crossing_time(step, one, 0.95) for one in records] for step, *records in runs]
+    )
+
+
+def test_the_median_step_is_the_packages_over_twenty_seeds(engine):
+    if engine is not in_node:
+        pytest.skip("one engine is enough: the arithmetic of the two is compared above")
+    values = SMALL | {"share": 0.8, "decay": 3, "double": False, "steps": 600}
+    runs = [values | {"seed": randomness.shifted(seed)} for seed in range(20)]
+    found = times_in_node(runs)[:, 1]
+    arm = Arm(of_the_package(values), 600, 5, stop_at=0.95)
+    wanted = np.array([run.curves.generalisation_time() for run in arm.runs(range(20))])
+    assert np.all(np.isfinite(wanted)) and np.all(np.isfinite(found))
+    # The same pairs and initial weights: the runs differ by rounding alone.
+    assert abs(np.median(found) / np.median(wanted) - 1) < 0.1
+    assert np.median(np.abs(found / wanted - 1)) < 0.1
+
+
+PRESETS = "(module) => module.PRESETS"
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_preset_does_what_it_says(engine, number):
+    if engine is not in_node:
+        pytest.skip("one engine is enough: the page tests run a preset in the other")
+    preset = in_node("grok-live.js", PRESETS)[number]
+    setting = preset["setting"]
+    ((memorised, generalised),) = times_in_node([setting])
+    assert memorised < 60
+    assert np.isfinite(generalised) == preset["grokked"]
