@@ -8,6 +8,8 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 
 import hypothesis  # noqa: E402 (after the environment is set)
 
+from explorers import address, browser, engine, opened  # noqa: E402, F401 (fixtures)
+
 # A deadline measures the machine's load, not the code.
 hypothesis.settings.register_profile("grokbook", deadline=None)
 hypothesis.settings.load_profile("grokbook")

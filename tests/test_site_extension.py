@@ -261,3 +261,24 @@ def test_a_line_under_a_figure_is_text_for_mystnb_and_set_again():
     raw, plain = document.children
     assert (raw.astext(), raw["format"]) == (line, "html")
     assert isinstance(plain, nodes.literal_block)
+
+
+def test_only_a_page_with_an_explorer_loads_what_starts_it():
+    def head(body):
+        context = {"metatags": "<meta>", "pathto": lambda path, resource: f"../../{path}"}
+        context |= {"body": body} if body is not None else {}
+        grokbook_site.load_explorers(None, "book/linear/01", "page.html", context, None)
+        return context["metatags"]
+
+    asks = '<p>a</p><div class="explorer" data-explorer="linear"></div>'
+    script = '<script type="module" src="../../explorers/boot.js"></script>'
+    assert head(asks).split("\n") == ["<meta>", script, ""]
+    assert head("<p>explorer</p>") == head(None) == "<meta>"
+    assert (ROOT / "book" / "_scripts" / grokbook_site.BOOT).is_file()
+
+
+def test_no_script_lies_where_it_would_be_added_to_every_page():
+    """Once there is a root _static, each .js below any html_static_path goes into every page."""
+    assert not (ROOT / "_static").exists()
+    scripts = {path.name for path in (ROOT / "book" / "_static").rglob("*.js")}
+    assert scripts == set(CONFIG["sphinx"]["config"]["html_js_files"])

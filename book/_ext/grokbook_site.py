@@ -37,6 +37,8 @@ FIGURES = chapters.ROOT / "book" / "_figures"
 LINE = '<p class="rests-on">'
 # A claim's box and its id in it, as `claims.check` shows them.
 BOX, HEAD = '<div class="claim ', re.compile(r"(<p class=\"claim-head\"><strong>)([A-Z]{2}-\w+)")
+# Where a page asks for an explorer, and what then starts it.
+EXPLORER, BOOT = 'data-explorer="', "explorers/boot.js"
 # Jupyter Book's own would name no icon, and a browser then asks for one that is not there.
 LANDING = """<!doctype html>
 <html lang="en">
@@ -58,6 +60,7 @@ def setup(app):
     app.connect("doctree-read", link_data)
     app.connect("doctree-read", index_claims)
     app.connect("doctree-read", link_rows)
+    app.connect("html-page-context", load_explorers)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -191,3 +194,10 @@ def link_rows(app, doctree) -> None:
             rf'\1<a class="row-link" href="{up}scoreboard.html#\2">\2</a>', box.astext()
         )
         box.rawsource, box[:] = text, [nodes.Text(text)]
+
+
+def load_explorers(app, pagename, templatename, context, doctree) -> None:
+    """Let a page that holds an explorer load what starts it; no other page does."""
+    if EXPLORER in context.get("body", ""):
+        address = context["pathto"](BOOT, 1)
+        context["metatags"] += f'\n<script type="module" src="{address}"></script>\n'
