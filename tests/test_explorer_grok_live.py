@@ -1,7 +1,6 @@
 """*Grok live*: the page trains what the package trains, and shows what it says."""
 
 import csv
-import json
 import re
 from dataclasses import replace
 from functools import partial
@@ -187,7 +186,7 @@ def test_a_number_is_rounded_to_float16_as_numpy_rounds_it(engine):
 @pytest.mark.parametrize("name", ["float64", "float32", "float16", "stablemax"])
 def test_a_loss_is_the_packages_loss(engine, name):
     rng = randomness.generator(1)
-    logits = rng.normal(size=(200, 31)) * np.geomspace(0.1, 30, 200)[:, None]
+    logits = rng.normal(size=(200, 31)) * np.geomspace(0.1, 100, 200)[:, None]
     labels = np.where(rng.random(200) < 0.7, logits.argmax(axis=1), rng.integers(31, size=200))
     logits = logits.astype(np.float32).astype(float)
     loss = StableMaxCrossEntropy(complement=True) if name == "stablemax" else CrossEntropy(name)
@@ -197,11 +196,12 @@ def test_a_loss_is_the_packages_loss(engine, name):
     # float32 sums differ by their order, which decides for a sum close to 1.
     assert np.mean(collapsed != wanted.collapsed.numpy()) < (0.02 if name == "float32" else 1e-9)
     same = collapsed == wanted.collapsed.numpy()
-    assert 0.2 < collapsed.mean() < 0.9 or name in ("float64", "stablemax")
+    assert (0.02 < collapsed.mean() < 0.9) != (name == "stablemax")
     # A spacing below 1, or rounding of the wider formats.
     step = {"float64": 1e-14, "stablemax": 1e-14, "float32": 3e-7, "float16": 2**-10}[name]
     value = np.array([one["value"] for one in found])
-    assert np.all(np.abs(value - wanted.value.double().numpy())[same] <= step * (1 + np.abs(value[same])))
+    off = np.abs(value - wanted.value.double().numpy()) / (1 + np.abs(value))
+    assert off[same].max() <= step
     gradient = np.array([one["gradient"] for one in found])
     assert np.abs(gradient - wanted.gradient.double().numpy())[same].max() <= step
 
@@ -242,7 +242,8 @@ def test_loops_and_vectors_train_to_the_same_bits(engine, arm):
         engine("mlp.js", RUN, {"setting": setting, "vectors": vectors, "n": 60})
         for vectors in (True, False)
     )
-    assert fast["vectors"] and not slow["vectors"]
+    assert fast["vectors"]
+    assert not slow["vectors"]
     assert fast["weights"] == slow["weights"]
     assert fast["records"] == slow["records"]
 
@@ -262,7 +263,7 @@ def test_weights_and_pairs_can_be_given(engine):
     }
     found = engine("mlp.js", RUN, given)
     logits = trainer.network(train.inputs)
-    loss = float(setting.loss(logits, train.labels))
+    loss = float(setting.loss(logits.detach(), train.labels))
     assert far([found["records"][0]["trainLoss"]], [loss]) < 1e-12
     assert found["weights"] == trainer.weights.tolist()
 
@@ -276,7 +277,8 @@ def test_a_loss_that_is_not_finite_ends_the_run(engine):
     }"""
     values = SMALL | {"optimiser": "sgd", "rate": 1e8, "seed": 0, "double": False}
     step, ended = engine("mlp.js", script, values)
-    assert 0 < step < 100 and re.fullmatch(rf"The loss is .* at step {step}: .*", ended)
+    assert 0 < step < 100
+    assert re.fullmatch(rf"The loss is .* at step {step}: .*", ended)
 
 
 # --- Many runs ------------------------------------------------------------------------------
@@ -311,7 +313,8 @@ def test_the_median_step_is_the_packages_over_twenty_seeds(engine):
     found = times_in_node(runs)[:, 1]
     arm = Arm(of_the_package(values), 600, 5, stop_at=0.95)
     wanted = np.array([run.curves.generalisation_time() for run in arm.runs(range(20))])
-    assert np.all(np.isfinite(wanted)) and np.all(np.isfinite(found))
+    assert np.all(np.isfinite(wanted))
+    assert np.all(np.isfinite(found))
     # The same pairs and initial weights: the runs differ by rounding alone.
     assert abs(np.median(found) / np.median(wanted) - 1) < 0.1
     assert np.median(np.abs(found / wanted - 1)) < 0.1
@@ -329,3 +332,211 @@ def test_a_preset_does_what_it_says(engine, number):
     ((memorised, generalised),) = times_in_node([setting])
     assert memorised < 60
     assert np.isfinite(generalised) == preset["grokked"]
+
+
+def test_the_pages_python_is_its_first_preset(engine):
+    if engine is not in_node:
+        pytest.skip("one engine is enough")
+    text = (ROOT / "book" / "grok-live.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = code.replace("every=5)", "every=5, stop_at=0.95)")
+    found = {}
+    exec(compile(code, "grok-live.md", "exec"), found)
+    setting = in_node("grok-live.js", PRESETS)[0]["setting"]
+    ((_, generalised),) = times_in_node([setting | {"seed": randomness.shifted(0)}])
+    assert abs(generalised / found["run"].t_gen - 1) < 0.1
+    assert found["setting"] == of_the_package(setting).replace(network=found["setting"].network)
+
+
+# --- How a run is read ----------------------------------------------------------------------
+
+
+def test_steps_are_read_as_the_book_reads_them(engine):
+    rng = randomness.generator(3)
+    rows = [np.sort(rng.random(30)) + 0.4 + 0.1 * rng.normal(size=30) for _ in range(60)]
+    rows += [np.ones(30), np.zeros(30), np.linspace(0, 1, 30)]
+    rows = np.clip(rows, 0, 1)
+    step = np.cumsum(rng.integers(1, 9, size=30)) - 1
+    script = """(module, [step, rows]) => rows.map((row) => module.heldFrom(
+      row.map((right, k) => ({ step: step[k], right })), "right"))"""
+    found = engine("grok-live.js", script, [step, rows])
+    wanted = curves.crossing_time(step, rows, 0.95)
+    assert 10 < np.isfinite(wanted).sum() < 60
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_every_preset_and_start_lies_within_the_limits(engine):
+    settings, presets = engine("grok-live.js", "(m) => [m.SETTINGS, m.PRESETS]")
+    script = "(m, asked) => asked.map(([spec, value]) => m.fitted(spec, value))"
+    asked = [
+        [spec, values[spec["name"]]]
+        for values in [one["setting"] for one in presets]
+        for spec in settings
+    ]
+    assert len(presets) == 5
+    assert len(asked) == 5 * len(settings)
+    found = engine("controls.js", script, asked)
+    assert found == [[value, ""] for _, value in asked]
+
+
+def test_its_own_code_is_small():
+    assert sum((FOLDER / f"{name}.js").stat().st_size for name in OWN) < 42_000
+
+
+# --- The page -------------------------------------------------------------------------------
+
+STATE = "document.querySelector('.explorer').live.state"
+
+
+def button(tab, name):
+    """A button of the explorer."""
+    return tab.locator(".explorer").get_by_role("button", name=name, exact=True)
+
+
+def records(tab):
+    """What the page has recorded."""
+    return tab.evaluate("document.querySelector('.explorer').live.records")
+
+
+def until(tab, state):
+    """Wait for a state of the run."""
+    tab.wait_for_function(f"{STATE} === '{state}'", timeout=240_000)
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("page", [PAGE, CHAPTER])
+def test_a_preset_is_chosen_and_started_by_keyboard(opened, page):
+    tab = opened(page, "grok-live")
+    assert tab.evaluate(STATE) == "new"
+    assert not tab.workers
+    assert tab.evaluate("location.hash") == ""
+    button(tab, "no delay").focus()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate(STATE) == "new"
+    assert not tab.workers
+    assert "optimiser=perp" in tab.evaluate("location.hash")
+    button(tab, "Start").focus()
+    tab.keyboard.press("Enter")
+    until(tab, "ended")
+    last = records(tab)[-1]
+    assert last["step"] == 200
+    assert last["trainAccuracy"] > 0.99
+    assert last["testAccuracy"] > 0.95
+    said = tab.locator(".explorer .says").inner_text()
+    assert re.match(r"Step 200 of 200: .* the new ones hold 95 % from step \d+\.", said)
+    tab.wait_for_function("document.querySelector('.explorer .heard').textContent.includes('200')")
+    assert button(tab, "Start").is_disabled()
+    assert not tab.heard
+    described = tab.locator(".explorer svg[role=img] desc").all_inner_texts()
+    assert len(described) == 4
+    assert "frequencies" in described[2]
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_a_run_pauses_steps_goes_on_and_is_reset(opened, tmp_path):
+    tab = opened(PAGE, "grok-live", reduced_motion="no-preference")
+    button(tab, "Start").click()
+    tab.wait_for_function("document.querySelector('.explorer').live.records.length > 3")
+    button(tab, "Pause").click()
+    until(tab, "paused")
+    before = records(tab)
+    tab.wait_for_timeout(500)
+    assert records(tab) == before
+    button(tab, "One step").click()
+    tab.wait_for_function(
+        f"document.querySelector('.explorer').live.records.length > {len(before)}"
+    )
+    after = records(tab)
+    assert after[-1]["step"] == before[-1]["step"] + 1
+    steps = [one["step"] for one in after]
+    assert steps == sorted(set(steps))
+    assert steps[:4] == [0, 1, 2, 3]
+    with tab.expect_download() as download:
+        button(tab, "Data (CSV)").click()
+    download.value.save_as(tmp_path / "run.csv")
+    first, *lines = (tmp_path / "run.csv").read_text("utf-8").splitlines()
+    assert first.startswith("# #grok-live?p=31&")
+    assert "seed=0" in first
+    rows = list(csv.DictReader(lines))
+    assert [float(row["test_loss"]) for row in rows] == [one["testLoss"] for one in after]
+    assert next(iter(rows[0])) == "step"
+    assert list(rows[0])[-1] == "weight_norm"
+    button(tab, "Go on").click()
+    until(tab, "running")
+    button(tab, "Reset").click()
+    assert tab.evaluate(STATE) == "new"
+    assert records(tab) == []
+    tab.wait_for_timeout(300)
+    assert records(tab) == []
+    assert not tab.heard
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_an_address_carries_the_setting(opened):
+    query = "#grok-live?p=37&share=0.6&loss=float16&relative=true&seed=12345678"
+    tab = opened(PAGE, "grok-live", query)
+    values = "document.querySelector('.explorer').live.form.values"
+    assert tab.evaluate(STATE) == "new"
+    assert not tab.workers
+    found = tab.evaluate(values)
+    assert found | {"p": 37, "share": 0.6, "loss": "float16", "relative": True} == found
+    assert found["seed"] == 999999
+    assert "seed goes from 0 to" in tab.locator(".explorer .message").inner_text()
+    tab.locator(".explorer select").nth(1).select_option("perp")
+    address = tab.evaluate("location.hash")
+    again = opened(PAGE, "grok-live", address)
+    assert again.evaluate(values) == tab.evaluate(values)
+    again.evaluate("location.hash = '#grok-live?p=23&width=32'")
+    again.wait_for_function(f"{values}.width === 32")
+    assert again.evaluate(values)["p"] == 23
+    assert not tab.heard
+    assert not again.heard
+
+
+@pytest.mark.site
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_it_fits_and_is_accessible(opened, scheme, width):
+    viewport = {"width": width, "height": 900}
+    tab = opened(PAGE, "grok-live", viewport=viewport, color_scheme=scheme)
+    assert tab.evaluate("document.documentElement.dataset.theme") == scheme
+    button(tab, "One step").click()
+    until(tab, "paused")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    inside = """() => { const box = document.querySelector('.explorer').getBoundingClientRect();
+      return [...document.querySelectorAll('.explorer :is(button, input, select, svg)')].every(
+        (one) => one.getBoundingClientRect().right <= box.right + 0.5); }"""
+    assert tab.evaluate(inside)
+    assert not violations(tab)
+    assert not tab.heard
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_in_print_and_without_javascript_the_still_stands(opened, browser, address):
+    tab = opened(PAGE, "grok-live")
+    tab.emulate_media(media="print")
+    assert not tab.locator(".explorer").is_visible()
+    assert tab.locator("figure img").is_visible()
+    with browser.new_context(java_script_enabled=False) as context:
+        plain = context.new_page()
+        plain.goto(f"{address}{PAGE}")
+        assert plain.locator("figure img").is_visible()
+        assert plain.locator(".explorer").inner_text() == ""
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_where_no_worker_starts_it_says_so(opened, browser, address):
+    tab = opened(PAGE, "grok-live")
+    tab.route("**/mlp.js", lambda route: route.abort())
+    tab.evaluate("performance.clearResourceTimings()")
+    button(tab, "Start").click()
+    tab.wait_for_function(
+        "document.querySelector('.explorer .says').textContent.includes('does not train here')"
+    )
+    assert tab.evaluate(STATE) == "new"

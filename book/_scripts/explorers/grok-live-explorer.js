@@ -1,4 +1,5 @@
-/* *Grok live* on the page: controls, charts, and the worker that trains. Nothing starts by itself. */
+/* *Grok live* on the page: controls, charts, and the worker that trains. Nothing starts by
+   itself. */
 
 import { chart, readable } from "./plot.js";
 import { panel } from "./controls.js";
@@ -128,13 +129,14 @@ class Live {
 
   drawSpectrum() {
     const n = (this.form.values.p - 1) / 2, share = this.spectrum ?? new Float64Array(n);
-    const strongest = share.indexOf(Math.max(...share));
+    const most = Math.max(...share), strongest = share.indexOf(most) + 1;
     this.plots.spectrum.draw({
       x: { min: 0, max: n + 1 },
-      y: { max: Math.max(0.2, ...share) },
-      curves: [{ x: Array.from(share, (_, k) => k + 1), y: [...share], kind: "stems", style: "plain" }],
+      y: { max: Math.max(0.2, most) },
+      curves: [{ x: Array.from(share, (_, k) => k + 1), y: [...share], kind: "stems" }],
       description: this.spectrum
-        ? `The strongest of ${n} frequencies is ${strongest + 1}, with ${Math.round(100 * share[strongest])} % of the variance.`
+        ? `The strongest of ${n} frequencies is ${strongest}, with ${Math.round(100 * most)} % ` +
+          "of the variance."
         : "",
     });
   }

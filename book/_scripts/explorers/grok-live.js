@@ -1,5 +1,7 @@
 /* What *Grok live* offers: settings with their limits, presets, and how a run is read. No DOM. */
 
+import { readable } from "./plot.js";
+
 /** The settings: names of `Trainer` (mlp.js), and `steps`, after which a run ends; as controls.js
     takes them. */
 export const SETTINGS = [
@@ -7,7 +9,8 @@ export const SETTINGS = [
     options: [23, 29, 31, 37, 41, 43, 47, 53, 59, 67] },
   { kind: "slider", name: "share", label: "share for training", min: 0.2, max: 0.9, step: 0.05,
     value: 0.7 },
-  { kind: "slider", name: "width", label: "width", value: 128, options: [32, 64, 96, 128, 192, 256] },
+  { kind: "slider", name: "width", label: "width", value: 128,
+    options: [32, 64, 96, 128, 192, 256] },
   { kind: "choice", name: "loss", label: "loss", value: "float64", options: [
     ["float64", "cross-entropy, float64"], ["float32", "cross-entropy, float32"],
     ["float16", "cross-entropy, float16"], ["stablemax", "StableMax, float64"]] },
@@ -17,8 +20,9 @@ export const SETTINGS = [
     value: 0.01 },
   { kind: "slider", name: "decay", label: "weight decay γ", scale: "log", min: 1e-4, max: 10,
     zero: true, value: 1 },
-  { kind: "slider", name: "beta2", label: "Adam’s β₂", value: 0.99, options: [0.9, 0.95, 0.99, 0.999] },
-  { kind: "slider", name: "steps", label: "steps", value: 800,
+  { kind: "slider", name: "beta2", label: "Adam’s β₂", value: 0.99,
+    options: [0.9, 0.95, 0.99, 0.999] },
+  { kind: "slider", name: "steps", label: "steps", value: 1000,
     options: [50, 100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000, 10000] },
   { kind: "number", name: "seed", label: "seed", min: 0, max: 999999, step: 1, value: 0 },
   { kind: "switch", name: "relative", label: "steps relative to the weight norm", value: false },
@@ -31,19 +35,13 @@ export const PRESETS = [
   { name: "delay", setting: { ...START }, grokked: true },
   { name: "no delay", grokked: true,
     setting: { ...START, optimiser: "perp", rate: 0.02, decay: 0, beta2: 0.999, steps: 200 } },
-  { name: "no generalisation", grokked: false, setting: { ...START, decay: 0, steps: 1000 } },
+  { name: "no generalisation", grokked: false, setting: { ...START, decay: 0 } },
   { name: "softmax collapse", grokked: false,
     setting: { ...START, loss: "float32", decay: 0, relative: true, beta2: 0.95, steps: 500 } },
   { name: "StableMax, no regularisation", grokked: true,
     setting: { ...START, loss: "stablemax", decay: 0, relative: true, beta2: 0.95, rate: 0.005,
-      share: 0.8, steps: 1500 } },
+      share: 0.8, steps: 2000 } },
 ];
-
-/** Whether a run records this step: each of the first forty, then ever fewer, even in log time. */
-export function due(step) {
-  const distance = Math.max(1, 2 ** Math.floor(Math.log2(Math.max(step, 1) / 40)));
-  return step % distance === 0;
-}
 
 /** What an address asks for, as strings: `#grok-live?p=31&seed=2`; null if it is not ours. */
 export function asked(hash) {
@@ -89,9 +87,9 @@ function when(records, name, whose) {
 export function told(records, { steps }, ended = "") {
   const last = records.at(-1);
   if (!last) return "";
-  const now = `Step ${last.step} of ${steps}: ${percent(last.trainAccuracy)} of the training pairs ` +
-    `and ${percent(last.testAccuracy)} of the new ones are right; ${percent(last.collapsed)} of the ` +
-    `sums have collapsed; weight norm ${last.norm.toPrecision(3)}.`;
+  const now = `Step ${last.step} of ${steps}: ${percent(last.trainAccuracy)} of the training ` +
+    `pairs and ${percent(last.testAccuracy)} of the new ones are right; ` +
+    `${percent(last.collapsed)} of the sums have collapsed; weight norm ${readable(last.norm)}.`;
   const times = `${when(records, "trainAccuracy", "The training pairs")}; ` +
     `${when(records, "testAccuracy", "the new ones")}.`;
   return [now, times, ended].filter(Boolean).join(" ");

@@ -1,9 +1,9 @@
 /* Matrix products for training in the page: a WebAssembly module with vector instructions, written
    here byte by byte, and plain loops where a browser has none.
 
-   Every entry of a product is one sum, in the order of k, from the entry's old value or from 0, with
-   each product and each addition rounded once. In float64 loops and vector instructions therefore
-   give the same bits. In float32 the loops sum in float64 and round at the end: rounding every
+   Every entry of a product is one sum, in the order of k, from the entry's old value or from 0,
+   with each product and each addition rounded once. In float64 loops and vector instructions
+   therefore give the same bits. In float32 the loops sum in float64 and round at the end: rounding every
    addition, JavaScript would be ten times slower. */
 
 // --- The module -------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ function loops(x, c, cRow, a, aRow, aColumn, b, bRow, rows, columns, depth, keep
 export const ROW_STEP = TILE_ROWS;
 export const columnStep = (name) => TILE_BYTES / FORMATS[name].bytes;
 
-/** Distance of rows in memory: an odd multiple of 64 bytes, so that they do not share a cache set. */
+/** Distance of rows in memory: an odd multiple of 64 bytes, so that they share no cache set. */
 export function stride(name, columns) {
   const line = 64 / FORMATS[name].bytes, lines = Math.ceil(columns / line);
   return line * (lines + 1 - (lines % 2));

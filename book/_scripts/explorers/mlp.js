@@ -15,7 +15,7 @@ const single = new Float32Array(1), bits = new Uint32Array(single.buffer);
 export function half(number) {
   const near = Math.fround(number), size = Math.abs(near);
   // Below 2⁻¹⁴ the spacing is 2⁻²⁴, that of float32 just above one half.
-  if (size < 2 ** -14) return near < 0 ? 0.5 - Math.fround(0.5 - near) : Math.fround(near + 0.5) - 0.5;
+  if (size < 2 ** -14) return Math.sign(near) * (Math.fround(size + 0.5) - 0.5);
   if (!(size < 65520)) return Number.isNaN(near) ? near : Math.sign(near) * Infinity;
   single[0] = near;
   bits[0] = (bits[0] + 0xfff + ((bits[0] >>> 13) & 1)) & ~0x1fff;
@@ -79,8 +79,8 @@ export function drawPairs({ p, share, seed }) {
   return { order: permutation(p * p, seed), nTrain: Math.floor(share * p * p + 1e-6) };
 }
 
-/** The initial weights of a seed, layer after layer, each row after row: 2 p x width, width x width,
-    p x width. */
+/** The initial weights of a seed, layer after layer, each row after row: 2 p x width,
+    width x width, p x width. */
 export function drawWeights({ p, width, seed }) {
   const draw = uniform(seed);
   const sizes = [[2 * p, 2 * p], [width, width], [p, width]];
@@ -108,6 +108,12 @@ function plan(format, p, width) {
   return place;
 }
 
+/** Whether a run records this step: each of the first forty, then ever fewer, even in log time. */
+export function due(step) {
+  const distance = Math.max(1, 2 ** Math.floor(Math.log2(Math.max(step, 1) / 40)));
+  return step % distance === 0;
+}
+
 // --- Training ---------------------------------------------------------------------------------
 
 export class Trainer {
@@ -133,7 +139,7 @@ export class Trainer {
     this.ended = "";
   }
 
-  /** Each weight's place: for each layer its first place, its rows and how many numbers each has. */
+  /** Where the weights lie: each layer's first place, its rows, and how many numbers each has. */
   shapes() {
     const { p, width } = this.setting, { weights, layers } = this.place;
     return [2 * p, width, p].map((rows, k) => ({ at: weights + layers[k], rows, columns: width }));
@@ -290,8 +296,8 @@ export class Trainer {
     };
   }
 
-  /** One step; with `record`, returns the record of the weights before it. A loss that is not finite
-      ends the run: `ended` says so. */
+  /** One step; with `record`, returns the record of the weights before it. A loss that is not
+      finite ends the run: `ended` says so. */
   advance(record = false) {
     const { x, place, pairs } = this;
     this.turn();

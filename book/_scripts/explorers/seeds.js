@@ -96,6 +96,7 @@ export function uniform(seed) {
   const next = mersenneTwister(seed), f = Math.fround;
   return (n, bound) => {
     const low = f(-bound), width = f(f(bound) - low);
-    return Float32Array.from({ length: n }, () => f(f((next() & 0xffffff) / 2 ** 24) * width + low));
+    const draw = () => f(((next() & 0xffffff) / 2 ** 24) * width + low);
+    return Float32Array.from({ length: n }, draw);
   };
 }

@@ -6,8 +6,7 @@
         the first table now, "running", "paused" or "ended", why it ended if not by its number of
         steps, and the time of a step in ms. */
 
-import { Trainer } from "./mlp.js";
-import { due } from "./grok-live.js";
+import { Trainer, due } from "./mlp.js";
 
 let trainer = null, going = false, quiet = 60, records = [], recorded = -1, spent = 0, done = 0;
 
