@@ -3,8 +3,8 @@
 
    Every entry of a product is one sum, in the order of k, from the entry's old value or from 0,
    with each product and each addition rounded once. In float64 loops and vector instructions
-   therefore give the same bits. In float32 the loops sum in float64 and round at the end: rounding every
-   addition, JavaScript would be ten times slower. */
+   therefore give the same bits. In float32 the loops sum in float64 and round at the end: rounding
+   every addition, JavaScript would be ten times slower. */
 
 // --- The module -------------------------------------------------------------------------------
 
