@@ -121,7 +121,7 @@ def measure(benchmark: Benchmark) -> Result:
     return result
 
 
-def _machine() -> str:
+def machine() -> str:
     try:
         cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
     except (OSError, TypeError):
@@ -140,7 +140,7 @@ def _section(name, results):
     lines = [
         f"## {name}",
         "",
-        f"{_machine()} CPU seconds of the shortest of several calls in turn.",
+        f"{machine()} CPU seconds of the shortest of several calls in turn.",
         "",
         "| benchmark | calls | fast | obvious | ratio | floor | aim | differ by | allowed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -157,10 +157,15 @@ def _section(name, results):
 
 def write_section(name: str, results: list[Result]) -> None:
     """Replace the section of one benchmark file in RESULTS.md, the others staying as they are."""
+    put_section(name, _section(name, results))
+
+
+def put_section(name: str, section: str) -> None:
+    """Put a section, which begins with its heading, into RESULTS.md."""
     head = "# Benchmarks\n\nThe last run of each file, written by `python -m benchmarks`.\n"
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else head
     parts = re.split(r"(?m)^(?=## )", text)
     sections = {re.match(r"## (\S+)", part)[1]: part.rstrip() + "\n" for part in parts[1:]}
-    sections[name] = _section(name, results)
+    sections[name] = section
     ordered = [sections[key] for key in sorted(sections)]
     RESULTS.write_text("\n".join([head, *ordered]), encoding="utf-8")

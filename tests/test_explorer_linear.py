@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from explorers import slider_time
 from grokbook.linear import LinearSetting, decay, theory
 
 NAMES = {
@@ -125,3 +126,61 @@ def test_special_functions(engine):
     np.testing.assert_allclose(found["inverse"], np.concatenate(inverse), rtol=1e-11)
     np.testing.assert_allclose(found["normal"], special.ndtr(z), rtol=1e-12)
     np.testing.assert_allclose(found["quantile"], special.ndtri(p), rtol=1e-11, atol=1e-15)
+
+
+PAGE = "book/linear/01-a-linear-model-groks.html"
+
+
+def readable(number):
+    """Three digits, as the page writes them."""
+    return f"{round(number, 2 - math.floor(math.log10(number))):,.0f}"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_page_answers(opened):
+    tab = opened(PAGE, "linear")
+    box = tab.locator(".explorer")
+    says, heard = box.locator(".says"), box.locator(".heard")
+    for time in theory.crossing_times(LinearSetting(0.9), theory.PAPER_LEVEL):
+        assert f"step {readable(time)}" in says.inner_text()
+    ratio = box.get_by_label("aspect ratio λ", exact=True)
+    ratio.focus()
+    tab.keyboard.press("ArrowRight")
+    assert ratio.get_attribute("aria-valuetext") == "0.91"
+    (_, later) = theory.crossing_times(LinearSetting(0.91), theory.PAPER_LEVEL)
+    assert f"step {readable(later)}" in says.inner_text()
+    tab.wait_for_function(
+        "() => document.querySelector('.heard').textContent"
+        " === document.querySelector('.says').textContent"
+    )
+    field = box.get_by_label("aspect ratio λ, typed", exact=True)
+    field.fill("7")
+    field.press("Enter")
+    assert field.input_value() == "1.5"
+    assert (
+        box.locator(".message").inner_text() == "aspect ratio λ goes from 0.03 to 1.5: set to 1.5."
+    )
+    assert "never passes" in says.inner_text()
+    tab.wait_for_function(
+        "() => document.querySelector('.heard').textContent.includes('set to 1.5')"
+    )
+    assert "never passes" in heard.inner_text()
+    box.get_by_role("button", name="the figure above").click()
+    assert not box.locator(".message").is_visible()
+    assert f"step {readable(theory.crossing_times(LinearSetting(0.9))[0])}"[:6] in says.inner_text()
+    marks = box.locator("svg .note").all_inner_texts()
+    assert "edge 1.00025" in marks
+    assert slider_time(tab, "aspect ratio") < 16
+    assert slider_time(tab, "threshold") < 16
+    assert not tab.heard
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_an_address_carries_a_setting(opened):
+    tab = opened(PAGE, "linear", query="#linear?ratio=1.1&decay=0&outputs=4&scale=x")
+    says = tab.locator(".explorer .says").inner_text()
+    assert "test accuracy never passes" in says
+    assert tab.get_by_label("outputs, typed").input_value() == "3"
+    assert "initial scale α must be a number" in tab.locator(".explorer .message").inner_text()

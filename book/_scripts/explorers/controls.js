@@ -44,22 +44,22 @@ function nearest(options, value) {
   return options.reduce((best, one) => (distance(one) < distance(best) ? one : best));
 }
 
-/* The limits of a number: [smallest, largest, whether 0 is allowed below the smallest]. */
-function limits({ min, max, options, zero = false }) {
-  return options ? [Math.min(...options), Math.max(...options), false] : [min, max, zero];
-}
-
 function fittedNumber(spec, given) {
-  const [min, max, zero] = limits(spec);
+  const { min, max, zero = false } = spec;
   const text = String(given).trim().replace("−", "-");
   const value = Number(text);
-  const range = `${zero ? "0 or " : ""}${readable(min)} to ${readable(max)}`;
   if (text === "" || Number.isNaN(value)) {
     return [spec.value, `${spec.label} must be a number: set to ${readable(spec.value)}.`];
   }
+  if (spec.options) {
+    const ends = [spec.options[0], spec.options[spec.options.length - 1]];
+    const fit = nearest(spec.options, Math.min(ends[1], Math.max(ends[0], value)));
+    const told = `${spec.label} is one of ${spec.options.join(", ")}: set to ${fit}.`;
+    return [fit, fit === value ? "" : told];
+  }
   let fit = zero && value <= 0 ? 0 : Math.min(max, Math.max(min, value));
-  if (spec.options) fit = nearest(spec.options, fit);
   if (spec.kind === "number" && spec.step === 1) fit = Math.round(fit);
+  const range = `${zero ? "0 or " : ""}${readable(min)} to ${readable(max)}`;
   const outside = fit !== value && (value < min || value > max) && !(zero && value === 0);
   return [fit, outside ? `${spec.label} goes from ${range}: set to ${readable(fit)}.` : ""];
 }

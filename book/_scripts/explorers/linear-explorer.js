@@ -74,7 +74,7 @@ function passing(time) {
 function edgeInWords(edge) {
   if (edge === Infinity) return "Every λ gets there.";
   if (edge < LEAST) return "No λ shown here gets there.";
-  return `The edge, beyond which it never does: λ = ${readable(edge, 6)}.`;
+  return `The edge, beyond which it never does: λ\u00a0=\u00a0${readable(edge, 6)}.`;
 }
 
 export function sentence({ times: [train, test], edge, limit, target }) {
@@ -162,15 +162,14 @@ function sweeper(draw) {
   return (seen) => {
     const { aspectRatio, ...rest } = seen.setting;
     const key = JSON.stringify(rest);
-    if (key === known) {
-      draw(seen, swept);
-      return;
-    }
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      [known, swept] = [key, model.timesOverRatio(seen.setting, MOST, LEVEL)];
-      draw(seen, swept);
-    }, 30);
+    if (key === known) draw(seen, swept);
+    else {
+      waiting = setTimeout(() => {
+        [known, swept] = [key, model.timesOverRatio(seen.setting, MOST, LEVEL)];
+        draw(seen, swept);
+      }, 30);
+    }
   };
 }
 

@@ -84,7 +84,8 @@ function linearTicks({ min, max }, room) {
     const label = plain ? at.toFixed(places).replace("-", "−") : readable(at);
     found.push({ at, label });
   }
-  return found;
+  // One label says nothing of the scale.
+  return found.length < 2 && room < 20 ? linearTicks({ min, max }, 2 * room) : found;
 }
 
 const decadeLabel = (exponent, all) =>

@@ -1,0 +1,93 @@
+"""How soon the explorers of the built site answer a slider: ``python -m benchmarks.explorers``.
+
+Needs the built site and Chromium; writes its own section of RESULTS.md.  What is timed is the whole
+answer to one ``input`` event: the mathematics, the charts and the sentence, up to the browser's
+next frame; curves over a whole range of settings follow later.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+
+from benchmarks import harness
+from tests.explorers import CHROMIUM, FLAGS, SITE, served
+
+# Milliseconds within which a slider must answer; of other explorers the time is only written.
+ALLOWED = {"linear": 16.0, "floats": 16.0, "toy": 50.0}
+INPUTS = 41
+ASK = r"""async (inputs) => {
+  const found = {};
+  for (const range of document.querySelectorAll(".explorer input[type=range]")) {
+    const took = [];
+    const before = range.value;
+    for (let k = 0; k < inputs; k += 1) {
+      range.value = Math.round((range.max * k) / (inputs - 1));
+      const start = performance.now();
+      range.dispatchEvent(new Event("input"));
+      took.push(performance.now() - start);
+      await new Promise((done) => setTimeout(done, 60));
+    }
+    range.value = before;
+    range.dispatchEvent(new Event("input"));
+    found[range.labels[0].textContent] = took;
+  }
+  return found;
+}"""
+
+
+def pages() -> dict[str, str]:
+    """Page of each explorer of the site."""
+    found = {}
+    for path in sorted((SITE / "book").rglob("*.html")):
+        for name in re.findall(r'data-explorer="([\w-]+)"', path.read_text("utf-8")):
+            found.setdefault(name, path.relative_to(SITE).as_posix())
+    return found
+
+
+def measure(browser, address: str, page: str, name: str) -> dict[str, list[float]]:
+    """Milliseconds of each answer, for each slider of the explorer."""
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        tab = context.new_page()
+        tab.goto(address + page)
+        tab.locator(f'[data-explorer="{name}"]').evaluate("one => one.scrollIntoView()")
+        tab.locator(f'[data-explorer="{name}"][data-state="ready"]').wait_for()
+        return tab.evaluate(ASK, INPUTS)
+
+
+def main() -> int:
+    """Measure, write; 1 if a slider is too slow even at its best."""
+    if not CHROMIUM or not SITE.is_dir():
+        print("needs chromium and the built site", file=sys.stderr)
+        return 2
+    from playwright.sync_api import sync_playwright
+
+    rows, slow = [], []
+    with sync_playwright() as playwright, served(SITE) as address:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for name, page in pages().items():
+            for label, took in measure(browser, address, page, name).items():
+                best, middle, allowed = min(took), statistics.median(took), ALLOWED.get(name)
+                bound = f"{allowed:g} ms" if allowed else "–"
+                rows.append(f"| {name} | {label} | {best:.1f} ms | {middle:.1f} ms | {bound} |")
+                slow += [f"{name}, {label}: {best:.1f} ms"] if allowed and best > allowed else []
+        version = browser.version
+        browser.close()
+    head = [
+        "## explorers",
+        "",
+        f"{harness.machine()} Chromium {version}. Answer to one input of a slider, {INPUTS} over "
+        "its range; another load only adds.",
+        "",
+        "| explorer | slider | shortest | median | allowed |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    harness.put_section("explorers", "\n".join([*head, *rows]) + "\n")
+    for line in slow:
+        print("FAILED " + line, file=sys.stderr)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
