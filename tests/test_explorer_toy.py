@@ -103,6 +103,29 @@ def test_it_agrees_with_the_package(engine):
     assert min(kind.sum() for kind in kinds) >= 20
 
 
+PAGE_FACTS = "(module, all) => all.map((one) => module.facts(one))"
+
+
+def test_what_the_page_draws_is_the_packages(engine):
+    asked = [(0.495, 5.0), (0.5, 5.0), (0.512, 5.0), (0.52, 5.0), (0.7, 300.0), (0.3, 300.0)]
+    asked += [(0.3, 0.5), (0.7, 0.5), (0.499, 100.0), (0.5, 300.0), (0.501, 20.0), (0.6, 2.0)]
+    sent = [{"ratio": ratio, "noise": noise, "level": 0.95} for ratio, noise in asked]
+    for found, (ratio, noise) in zip(
+        engine("toy-explorer.js", PAGE_FACTS, sent), asked, strict=True
+    ):
+        path = {name: np.array(values) for name, values in found["path"].items()}
+        of = 1 - 2 * ratio, noise
+        wanted = toy.log_step_at(path["depth"], *of, learning_rate=0.01)
+        close(path["logStep"], wanted, atol=1e-9)
+        spread = toy.spread_at(path["depth"], *of)
+        close(path["accuracy"], population.accuracy(-path["depth"], spread), rtol=0, atol=1e-10)
+        assert np.all(np.diff(path["logStep"]) > 0)
+        assert path["logStep"][0] == pytest.approx(0, abs=1e-6)
+        assert path["logStep"][-1] == pytest.approx(found["last"] * np.log(10), rel=1e-9)
+        time = toy.log_time_to_accuracy(*of, level=0.95, learning_rate=0.01)
+        close(found["times"][1], max(0.0, time / np.log(10)), atol=1e-10)
+
+
 def test_the_direction_is_that_of_the_largest_margin(engine):
     for ratio, noise in ((0.3, 1.0), (0.5, 4.0), (0.75, 1.0), (0.6, 5.0)):
         setting = ToySetting(ratio, noise)

@@ -7,7 +7,7 @@ import * as toy from "./toy.js";
 
 const RATE = 0.01; // η, as in the chapter's first figure
 const [LEAST, MOST] = [0.3, 0.7]; // λ
-const POINTS = 36;
+const POINTS = 50;
 const SOON = 12; // decades that are always shown
 const FAR = 40; // decades shown where the level is never reached
 const DECADE = Math.LN10;
@@ -63,7 +63,7 @@ export function facts({ ratio, noise, level }) {
   const test = toy.logTimeToAccuracy(level, setting);
   const late = Number.isFinite(test) ? test / DECADE : test === Infinity ? FAR / 1.25 : 0;
   const last = Math.max(SOON, Math.ceil(1.25 * late));
-  const path = toy.path(depths(setting, last), setting);
+  const path = toy.path(depths(setting, last), setting, true);
   return {
     ratio, noise, level, setting, last, path,
     times: [decades(train), decades(test)],

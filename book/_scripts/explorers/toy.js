@@ -5,7 +5,8 @@
 
    spreadAt(depth, setting)       s = σS, the standard deviation of the output
    logStepAt(depth, setting)      log t
-   path(depths, setting)          { depth, spread, logStep, logTrainLoss, logTestLoss, accuracy }
+   path(depths, setting, close)   { depth, spread, logStep, logTrainLoss, logTestLoss, accuracy };
+                                  faster where the depths rise and are `close`, from > 0 on
    depthAt(logStep, setting)      the depth at a time
    logTimeToRatio(z, setting)     log t from which β / s stays above z; ∓Infinity: at once, never
    logTimeToAccuracy(level, …)    the same for an accuracy Φ(z)
@@ -82,16 +83,13 @@ function panels(depth, { gap, noise }) {
   return edges;
 }
 
-/* log of t = ∫ e^β' dβ' / (η L_0) over β' from 0 to β, by Gauss-Legendre panels. */
-export function logStepAt(depth, setting) {
-  if (!(depth > 0)) return -Infinity;
-  const { gap, rate = 1 } = setting;
-  const last = logNoBiasLoss(spreadAt(depth, setting), gap);
+/* ∫ e^(β' - β) L_0(β) / L_0(β') dβ' over the panels below β, each from edges[k - 1] to edges[k]. */
+function integral(depth, edges, setting) {
+  const last = logNoBiasLoss(spreadAt(depth, setting), setting.gap);
   const integrand = (below) => {
     const spread = spreadAt(Math.max(0, depth - below), setting);
-    return Math.exp(last - logNoBiasLoss(spread, gap) - below);
+    return Math.exp(last - logNoBiasLoss(spread, setting.gap) - below);
   };
-  const edges = panels(depth, setting);
   let sum = 0;
   for (let k = 1; k < edges.length; k += 1) {
     const [middle, half] = [(edges[k] + edges[k - 1]) / 2, (edges[k] - edges[k - 1]) / 2];
@@ -102,16 +100,39 @@ export function logStepAt(depth, setting) {
       sum += half * WEIGHTS[j] * (integrand(middle - off) + integrand(middle + off));
     }
   }
-  return depth - last + Math.log(sum) - Math.log(rate);
+  return depth - last + Math.log(sum);
 }
 
-export function path(depths, setting) {
+/* log of t = ∫ e^β' dβ' / (η L_0) over β' from 0 to β, by Gauss-Legendre panels. */
+export function logStepAt(depth, setting) {
+  if (!(depth > 0)) return -Infinity;
+  return integral(depth, panels(depth, setting), setting) - Math.log(setting.rate ?? 1);
+}
+
+/* The same at rising depths, of which each but the first is at most some times the one before: each
+   time goes on from the last. */
+function logStepsAlong(depths, setting) {
+  const rise = 1 + (setting.noise * Math.min(setting.gap, 0)) ** 2; // of log t with depth, at most
+  const found = [logStepAt(depths[0], setting)];
+  for (let k = 1; k < depths.length; k += 1) {
+    const reach = Math.min(depths[k] - depths[k - 1], 45 / rise + 5); // the rest counts for nothing
+    const count = Math.max(1, Math.ceil((reach * rise) / 3));
+    const edges = Array.from({ length: count + 1 }, (_, j) => (reach * j) / count);
+    const added = integral(depths[k], edges, setting) - Math.log(setting.rate ?? 1);
+    found.push(logSum(found[k - 1], added));
+  }
+  return found;
+}
+
+export function path(depths, setting, close = false) {
   const depth = Array.from(depths);
   const spread = depth.map((one) => spreadAt(one, setting));
   return {
     depth,
     spread,
-    logStep: depth.map((one) => logStepAt(one, setting)),
+    logStep: close
+      ? logStepsAlong(depth, setting)
+      : depth.map((one) => logStepAt(one, setting)),
     logTrainLoss: depth.map((one, k) => logNoBiasLoss(spread[k], setting.gap) - one),
     logTestLoss: depth.map((one, k) => spread[k] ** 2 / 2 - one),
     accuracy: depth.map((one, k) => normal(one === 0 ? 0 : one / spread[k])),
