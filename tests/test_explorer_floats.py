@@ -6,6 +6,7 @@ is compared with ==; torch's float32 exp and log, which are not correctly rounde
 
 import math
 import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ MODULE = "floats.js"
 MACHINE = "(m, all) => all.map((one) => m.machine(one.gap, one))"
 EXP_LOG = """(m, [gaps, sums, format]) => [
   gaps.map((one) => m.expIn(-one, format)), sums.map((one) => m.logIn(one, format))]"""
+# sphinx-thebe writes its constants twice into each page, whether it is used or not.
+KNOWN_ERRORS = {"Identifier 'THEBE_JS_URL' has already been declared"}
 PAGE, NAME = "book/modular/02-softmax-collapse.html", "floats"
 
 
@@ -267,86 +270,6 @@ def table(tab):
     return {name: cells for name, *cells in texts}
 
 
-class TestPage:
-    pytestmark = paged
-
-    def test_shows_what_the_machine_computes(self, opened):
-        tab = opened(PAGE, NAME)
-        assert not tab.heard
-        assert tab.locator(f"{BOX} svg[role=img]").count() == 2
-        box = tab.locator(BOX)
-        assert table(tab)["sum"][0].startswith("1 + 1.34")
-        box.get_by_label("Logit gap g, typed").fill("17")
-        box.get_by_label("Logit gap g, typed").press("Enter")
-        found = table(tab)
-        assert found["sum"][:2] == ["1", "3f800000"]
-        assert found["loss"][0] == found["gradient, right"][0] == "0"
-        assert found["loss"][2] == found["loss"][3] == "4.64·10⁻⁶"
-        assert "each of the 112 small terms" in box.locator(".says").inner_text()
-        box.get_by_label("The right class comes").select_option("last")
-        assert table(tab)["sum"][0] != "1"
-        assert "from gap 21.354 on" in box.locator(".says").inner_text()
-        box.get_by_label("Format").select_option("float64")
-        assert len(table(tab)["sum"][1]) == 16
-        assert not tab.heard
-
-    def test_works_from_the_keyboard_and_says_one_sentence(self, opened):
-        tab = opened(PAGE, NAME)
-        box = tab.locator(BOX)
-        box.get_by_label("Logit gap g", exact=True).focus()
-        for _ in range(14):
-            tab.keyboard.press("ArrowRight")
-        assert box.get_by_label("Logit gap g", exact=True).get_attribute("aria-valuetext") == (
-            "gap 16.7"
-        )
-        live = box.locator("[aria-live=polite]")
-        live.filter(has_text="Collapsed").wait_for(state="attached")
-        assert live.count() == 1
-        assert live.inner_text().count("Collapsed") == 1
-
-    def test_clamps_with_a_message_and_follows_its_address(self, opened):
-        tab = opened(PAGE, NAME, f"#{NAME}?format=bfloat16&gap=900&classes=10")
-        box = tab.locator(BOX)
-        assert "goes from 0 to 46: set to 46" in box.locator(".message").inner_text()
-        assert box.get_by_label("Format").input_value() == "bfloat16"
-        assert "bfloat16" in box.locator(".says").inner_text()
-
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1400, 360])
-    def test_fits_and_is_accessible(self, opened, width, scheme):
-        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-        tab = opened(PAGE, NAME, **options)
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert not tab.evaluate(OVERFLOW, f"{BOX} div.numbers")
-        assert not violations(tab, BOX)
-
-    def test_print_and_no_javascript_show_the_still(self, opened, browser, address):
-        tab = opened(PAGE, NAME)
-        tab.emulate_media(media="print")
-        assert not tab.locator(BOX).is_visible()
-        with browser.new_context(java_script_enabled=False) as context:
-            plain = context.new_page()
-            plain.goto(address + PAGE)
-            assert plain.locator(BOX).inner_text() == ""
-            assert plain.locator("#fig-ns-02-cliff img").first.is_visible()
-
-    def test_a_slider_answers_in_time(self, opened):
-        """The fastest of fifty, so that a loaded machine passes."""
-        tab = opened(PAGE, NAME)
-        for label in ("Logit gap g", "Classes n"):
-            slider = tab.locator(BOX).get_by_label(label, exact=True)
-            assert min(slider.evaluate(TIMES)) < 16, label
-
-    def test_said_on_the_page(self, opened):
-        text = re.sub(r"\s+", " ", opened(PAGE, NAME).locator("#ns-02-floats").inner_text())
-        assert "have the bits that numpy and torch give" in text
-        assert "some are one number beside ours" in text
-
-
-OVERFLOW = (
-    "(selector) => { const one = document.querySelector(selector);"
-    " return one.scrollWidth > one.clientWidth; }"
-)
 # Milliseconds from the input event to the last line drawn.
 TIMES = """(slider) => Array.from({ length: 50 }, (_, k) => {
   slider.value = Math.round((slider.max * (k + 1)) / 52);
@@ -354,3 +277,82 @@ TIMES = """(slider) => Array.from({ length: 50 }, (_, k) => {
   slider.dispatchEvent(new Event("input"));
   return performance.now() - start;
 })"""
+OVERFLOW = """(selector) => {
+  const one = document.querySelector(selector);
+  return one.scrollWidth - one.clientWidth;
+}"""
+
+
+class TestPage:
+    pytestmark = paged
+
+    def test_answers(self, opened):
+        """One load for all of it: what it shows, the keyboard, its time, what it says, print."""
+        tab = opened(PAGE, NAME)
+        box = tab.locator(BOX)
+        shows_what_the_machine_computes(tab, box)
+        works_from_the_keyboard_and_says_one_sentence(tab, box)
+        for label in ("Logit gap g", "Classes n"):
+            slider = box.get_by_label(label, exact=True)
+            # The fastest of fifty, so that a loaded machine passes.
+            assert min(slider.evaluate(TIMES)) < 16, label
+        text = re.sub(r"\s+", " ", tab.locator("#ns-02-floats").inner_text())
+        assert "have the bits that numpy and torch give" in text
+        assert "some are one number beside ours" in text
+        assert set(tab.heard) <= KNOWN_ERRORS
+        tab.emulate_media(media="print")
+        assert not box.is_visible()
+
+    def test_clamps_with_a_message_and_follows_its_address(self, opened):
+        box = opened(PAGE, NAME, f"#{NAME}?format=bfloat16&gap=900&classes=10").locator(BOX)
+        assert "goes from 0 to 46: set to 46" in box.locator(".message").inner_text()
+        assert box.get_by_label("Format", exact=True).input_value() == "bfloat16"
+        assert "bfloat16" in box.locator(".says").inner_text()
+
+    def test_fits_and_is_accessible(self, opened):
+        tab = opened(PAGE, NAME)
+        for width, scheme in product((1400, 360), ("light", "dark")):
+            tab.set_viewport_size({"width": width, "height": 800})
+            tab.emulate_media(color_scheme=scheme)
+            tab.locator(f"html[data-theme={scheme}]").wait_for()
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.evaluate(OVERFLOW, f"{BOX} div.numbers") <= 0
+            assert not violations(tab, BOX), (width, scheme)
+
+    def test_without_javascript_the_still_stands(self, browser, address):
+        with browser.new_context(java_script_enabled=False) as context:
+            tab = context.new_page()
+            tab.goto(address + PAGE)
+            assert tab.locator(BOX).inner_text() == ""
+            assert tab.locator("#fig-ns-02-cliff img").first.is_visible()
+
+
+def shows_what_the_machine_computes(tab, box):
+    assert box.locator("svg[role=img]").count() == 2
+    assert table(tab)["sum"][0].startswith("1 + 1.34")
+    box.get_by_label("Logit gap g, typed").fill("17")
+    box.get_by_label("Logit gap g, typed").press("Enter")
+    found = table(tab)
+    assert found["sum"][:2] == ["1", "3f800000"]
+    assert found["loss"][0] == found["gradient, right"][0] == "0"
+    assert found["loss"][2] == found["loss"][3] == "4.64·10⁻⁶"
+    assert "each of the 112 small terms" in box.locator(".says").inner_text()
+    box.get_by_label("The right class comes").select_option("last")
+    assert table(tab)["sum"][0] != "1"
+    assert "from gap 21.354 on" in box.locator(".says").inner_text()
+    box.get_by_label("Format", exact=True).select_option("float64")
+    assert len(table(tab)["sum"][1]) == 16
+    box.get_by_label("Format", exact=True).select_option("float32")
+    box.get_by_label("The right class comes").select_option("first")
+
+
+def works_from_the_keyboard_and_says_one_sentence(tab, box):
+    box.get_by_label("Logit gap g", exact=True).focus()
+    for _ in range(8):
+        tab.keyboard.press("ArrowLeft")
+    told = box.get_by_label("Logit gap g", exact=True).get_attribute("aria-valuetext")
+    assert told == "gap 16.6"
+    live = box.locator("[aria-live=polite]")
+    live.filter(has_text="The sum is 1 + ").wait_for(state="attached")
+    assert live.count() == 1
+    assert live.inner_text().count("The sum is") == 1

@@ -1,6 +1,7 @@
 """The explorer *Neurons turning*: its mathematics against the run it shows, and its page."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -133,41 +134,32 @@ def test_the_run_is_the_packages(run):
 
 # --- The page --------------------------------------------------------------------------------
 
+# sphinx-thebe writes its constants twice into each page, whether it is used or not.
+KNOWN_ERRORS = {"Identifier 'THEBE_JS_URL' has already been declared"}
+paged = [pytest.mark.site, pytest.mark.browser]
 BOX = f'[data-explorer="{NAME}"]'
 
 
-class TestPage:
-    pytestmark = (pytest.mark.site, pytest.mark.browser)
+STARTED = """() => {
+  const typed = document.querySelector("[data-explorer=neurons] input[type=text]");
+  return Number(typed.value) >= 5;
+}"""
 
-    def test_shows_the_recorded_run(self, opened, packed):
+
+class TestPage:
+    pytestmark = paged
+
+    def test_shows_the_recorded_run_and_never_moves_by_itself(self, opened, packed):
+        """Where motion is unwelcome: no Play, steps by hand; in print the still stands alone."""
         tab = opened(PAGE, NAME)
         box = tab.locator(BOX)
         assert box.locator("svg[role=img]").count() == 2
-        box.get_by_role("button", name="the end").click()
-        said = box.locator(".says").inner_text()
-        assert said.startswith("Step 3,162: 100 % of the training labels and 100 % of the test")
-        assert "4 rays" in said
-        # All neurons, each a dot.
-        drawn = box.locator("path.neuron").evaluate_all(
-            "paths => paths.map(one => one.getAttribute('d').split('h0').length - 1)"
-        )
-        assert sum(drawn) == len(packed["sign"])
-        box.get_by_role("button", name="all labels fitted").click()
-        step = packed["step"][packed["train"].index(1.0)]
-        assert box.get_by_label("Step, typed").input_value() == str(step)
-        assert not tab.heard
-
-    def test_works_from_the_keyboard_and_says_one_sentence(self, opened, packed):
-        tab = opened(PAGE, NAME)
-        box = tab.locator(BOX)
-        slider = box.get_by_label("Step", exact=True)
-        slider.focus()
-        tab.keyboard.press("End")
-        tab.keyboard.press("ArrowLeft")
-        assert slider.get_attribute("aria-valuetext") == f"step {packed['step'][-2]:,}"
-        live = box.locator("[aria-live=polite]")
-        live.filter(has_text=f"Step {packed['step'][-2]:,}").wait_for(state="attached")
-        assert live.count() == 1
+        assert not box.get_by_role("button", name="Play").count()
+        shows_the_recorded_run(box, packed)
+        works_from_the_keyboard_and_says_one_sentence(tab, box, packed)
+        assert set(tab.heard) <= KNOWN_ERRORS
+        tab.emulate_media(media="print")
+        assert not box.is_visible()
 
     def test_plays_from_a_click_only(self, opened):
         tab = opened(PAGE, NAME, reduced_motion="no-preference")
@@ -176,41 +168,33 @@ class TestPage:
         tab.wait_for_timeout(600)
         assert typed.input_value() == "0"
         box.get_by_role("button", name="Play").click()
-        tab.wait_for_function(
-            "() => Number(document.querySelector('[data-explorer=neurons] input[type=text]').value)"
-            " >= 5"
-        )
+        tab.wait_for_function(STARTED)
         box.get_by_role("button", name="Pause").click()
         stopped = typed.input_value()
         tab.wait_for_timeout(600)
         assert typed.input_value() == stopped
-        # A hand on the slider stops it too.
+        # A hand on the controls stops it too.
         box.get_by_role("button", name="Play").click()
         box.get_by_role("button", name="the start").click()
         tab.wait_for_timeout(600)
         assert typed.input_value() == "0"
 
-    def test_does_not_play_where_motion_is_unwelcome(self, opened):
-        assert not opened(PAGE, NAME).locator(BOX).get_by_role("button", name="Play").count()
-
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1400, 360])
-    def test_fits_and_is_accessible(self, opened, width, scheme):
-        options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-        tab = opened(PAGE, NAME, f"#{NAME}?step=398", **options)
+    def test_fits_and_is_accessible(self, opened):
+        tab = opened(PAGE, NAME, f"#{NAME}?step=398")
         assert "Step 398" in tab.locator(f"{BOX} .says").inner_text()
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert not violations(tab, BOX)
+        for width, scheme in product((1400, 360), ("light", "dark")):
+            tab.set_viewport_size({"width": width, "height": 800})
+            tab.emulate_media(color_scheme=scheme)
+            tab.locator(f"html[data-theme={scheme}]").wait_for()
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert not violations(tab, BOX), (width, scheme)
 
-    def test_print_and_no_javascript_show_the_still(self, opened, browser, address):
-        tab = opened(PAGE, NAME)
-        tab.emulate_media(media="print")
-        assert not tab.locator(BOX).is_visible()
+    def test_without_javascript_the_still_stands(self, browser, address):
         with browser.new_context(java_script_enabled=False) as context:
-            plain = context.new_page()
-            plain.goto(address + PAGE)
-            assert plain.locator(BOX).inner_text() == ""
-            assert plain.locator("#fig-xc-02-plane img").first.is_visible()
+            tab = context.new_page()
+            tab.goto(address + PAGE)
+            assert tab.locator(BOX).inner_text() == ""
+            assert tab.locator("#fig-xc-02-plane img").first.is_visible()
 
     def test_without_its_recording_one_line_says_so(self, browser, address):
         with browser.new_context() as context:
@@ -219,3 +203,29 @@ class TestPage:
             tab.goto(f"{address}{PAGE}#{NAME}?step=1")
             tab.locator(f'{BOX}[data-state="failed"]').wait_for()
             assert "figure above stands for it" in tab.locator(BOX).inner_text()
+
+
+def shows_the_recorded_run(box, packed):
+    box.get_by_role("button", name="the end").click()
+    said = box.locator(".says").inner_text()
+    assert said.startswith("Step 3,162: 100 % of the training labels and 100 % of the test")
+    assert "4 rays" in said
+    # All neurons, each a dot.
+    drawn = box.locator("path.neuron").evaluate_all(
+        "paths => paths.map(one => one.getAttribute('d').split('h0').length - 1)"
+    )
+    assert len(packed["sign"]) <= sum(drawn) <= len(packed["sign"]) + 2  # and two in the key
+    box.get_by_role("button", name="all labels fitted").click()
+    step = packed["step"][packed["train"].index(1.0)]
+    assert box.get_by_label("Step, typed").input_value() == str(step)
+
+
+def works_from_the_keyboard_and_says_one_sentence(tab, box, packed):
+    slider = box.get_by_label("Step", exact=True)
+    slider.focus()
+    tab.keyboard.press("End")
+    tab.keyboard.press("ArrowLeft")
+    assert slider.get_attribute("aria-valuetext") == f"step {packed['step'][-2]:,}"
+    live = box.locator("[aria-live=polite]")
+    live.filter(has_text=f"Step {packed['step'][-2]:,}").wait_for(state="attached")
+    assert live.count() == 1

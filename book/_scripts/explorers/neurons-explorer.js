@@ -96,7 +96,7 @@ function curveScene(run, k) {
         style: { colour: "currentColor", width: 9 },
       },
     ],
-    marks: [{ x: x[k], label: `step ${count(run.step[k])}`, style: { colour: "currentColor" } }],
+    marks: [{ x: x[k], label: `step ${count(run.step[k])}`, style: "plain" }],
     description: "Training accuracy reaches one long before test accuracy does. At step "
       + `${count(run.step[k])} they are ${percent(run.train[k])} and ${percent(run.test[k])}.`,
   };
