@@ -3,7 +3,7 @@
 #                  from 3.11 to 3.13 that can make environments
 # TORCH_INDEX=...  where processor-only wheels of PyTorch are looked for
 # SHIFT=7 CPU=plain THREADS=4 CHAPTERS="linear/*"  what `make challenge` changes, and where
-.PHONY: help install book test quick challenge lab notebooks bench lock clean
+.PHONY: help install book pdf test quick challenge lab notebooks bench lock clean
 .NOTPARALLEL:
 CAN = import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell own=$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null); \
@@ -24,6 +24,9 @@ install: ## make .venv with the pinned set and grokbook (done by the others when
 
 book: install ## execute the chapters that changed, build the site, print its path
 	@$(IN_VENV) -m tools.build
+
+pdf: install ## what `book` does, then the whole book as one PDF (needs Chromium)
+	@$(IN_VENV) -m tools.pdf
 
 # A failed claim stops at once. nbval compares what `book` has executed; GROKBOOK_NBVAL=run executes
 # each chapter again.

@@ -39,33 +39,31 @@ pytestmark = [pytest.mark.site, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window; without one the tests are skipped, except where CI asks."""
+def visit():
+    """A function that gives a phone's tab with a page, and its context to close."""
     found = pdf.chromium()
     if not found:
         line = "no chromium here: the figures were not looked at in a browser"
         (pytest.fail if os.environ.get("GROKBOOK_CI") else pytest.skip)(line)
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    with pdf.served(SITE) as address, sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=pdf.FLAGS)
-        yield running
+
+        def visit(page, **options):
+            context = running.new_context(**PHONE, **options)
+            tab = context.new_page()
+            tab.set_default_timeout(60_000)
+            tab.goto(f"{address}/book/{page}.html")
+            return context, tab
+
+        yield visit
         running.close()
 
 
-def visit(browser, page, **options):
-    """A tab with the page, and the context to close."""
-    context = browser.new_context(**PHONE, **options)
-    tab = context.new_page()
-    tab.set_default_timeout(60_000)
-    tab.route("**/*", lambda route: pdf.serve(route, SITE, ""))
-    tab.goto(f"{pdf.HOST}book/{page}.html")
-    return context, tab
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_figures_are_seen_whole_and_lead_to_their_pictures(browser, page):
-    context, tab = visit(browser, page)
+def test_figures_are_seen_whole_and_lead_to_their_pictures(visit, page):
+    context, tab = visit(visit, page)
     with context:
         figures = tab.evaluate(FIGURES)
         assert len(figures) >= 3
@@ -76,8 +74,8 @@ def test_figures_are_seen_whole_and_lead_to_their_pictures(browser, page):
             assert one["reached"] == -1, one
 
 
-def test_a_tap_opens_the_picture(browser):
-    context, tab = visit(browser, PAGES[0])
+def test_a_tap_opens_the_picture(visit):
+    context, tab = visit(PAGES[0])
     with context:
         picture = tab.locator("figure img").first
         wanted = picture.get_attribute("src").rpartition("/")[2]
@@ -88,8 +86,8 @@ def test_a_tap_opens_the_picture(browser):
         tab.wait_for_url("**/book/**")
 
 
-def test_figures_are_seen_whole_without_javascript(browser):
-    context, tab = visit(browser, PAGES[0], java_script_enabled=False)
+def test_figures_are_seen_whole_without_javascript(visit):
+    context, tab = visit(PAGES[0], java_script_enabled=False)
     with context:
         boxes = [one.bounding_box() for one in tab.locator("figure img").all()]
         assert boxes

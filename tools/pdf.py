@@ -9,13 +9,17 @@ Exit code 2 without Chromium, before any work; otherwise that of ``make book``.
 from __future__ import annotations
 
 import html
-import mimetypes
 import re
 import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
-from pathlib import Path, PurePosixPath
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import yaml
@@ -28,7 +32,11 @@ TARGET = ROOT / "_build" / "pdf" / "grokbook.pdf"
 STYLE = Path(__file__).with_name("pdf.css")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
-# Where the browser believes that it finds the site; all is read from the disk.
+OPTIONS = {"prefer_css_page_size": True, "print_background": True, "outline": True, "tagged": True}
+PATIENCE = 900_000  # milliseconds
+# The joined book among the pages of the site.
+JOINED = "/book/joined.html"
+# Stands for the site while addresses are joined.
 HOST = "http://book/"
 VOID = {
     "area",
@@ -47,6 +55,8 @@ VOID = {
 # What answers to a click, and what the table of contents of the PDF replaces.
 DROPPED_TAGS = {"script", "button", "form", "noscript"}
 DROPPED_CLASSES = {"headerlink", "toctree-wrapper", "figure-data", "explorer", "sd-summary-icon"}
+# Formulas that MathJax left as they were.
+UNSET = "document.querySelectorAll('.math:not(:has(mjx-container))').length"
 NAMES = ("id", "for", "aria-labelledby", "aria-describedby")
 
 
@@ -62,6 +72,7 @@ class Contents:
         """The table of contents."""
         found, toc = cls(), yaml.safe_load(path.read_text("utf-8"))
         found.pages.append(toc["root"])
+        found.opens[toc["root"]] = "About this book"
         for part in toc["parts"]:
             found.opens[part["chapters"][0]["file"]] = part["caption"]
             for entry in part["chapters"]:
@@ -114,7 +125,7 @@ class Article(HTMLParser):
         elif name == "href":
             value = self.address(value)
         elif name == "src":
-            value = urljoin(f"{HOST}{self.page}.html", value)
+            value = urljoin(f"{HOST}{self.page}.html", value).replace(HOST, "/", 1)
         return f' {name}="{html.escape(value)}"'
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -241,7 +252,7 @@ def joined(site: Path) -> str:
     )
     return (
         '<!doctype html><html lang="en" data-theme="light" data-mode="light">'
-        f"<head><meta charset='utf-8'><title>Grokbook</title><base href='{HOST}book/'>"
+        f"<head><meta charset='utf-8'><title>Grokbook</title>"
         f"{''.join(links + mathjax)}<style>{STYLE.read_text('utf-8')}{running_heads(found)}</style>"
         f"</head><body>{title_page(site, address)}{contents_page(found, contents.opens)}"
         f'<main class="bd-main"><div class="bd-content"><article class="bd-article">'
@@ -254,17 +265,35 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
-def serve(route, site: Path, page: str) -> None:
-    """Answer the browser: with the joined book, or with a file of the site; nothing else exists."""
-    where = urlsplit(route.request.url)
-    path = site / unquote(where.path).lstrip("/")
-    if where.path == "/book.html":
-        route.fulfill(body=page, content_type="text/html; charset=utf-8")
-    elif route.request.url.startswith(HOST) and path.is_file():
-        kind = mimetypes.guess_type(PurePosixPath(where.path).name)[0]
-        route.fulfill(path=path, content_type=kind or "application/octet-stream")
-    else:
-        route.abort()
+class Handler(SimpleHTTPRequestHandler):
+    """The files of a site, and the joined book as one of its pages; without a log."""
+
+    def __init__(self, *arguments, book: bytes, **options):
+        self.book = book
+        super().__init__(*arguments, **options)
+
+    def do_GET(self) -> None:
+        if self.path != JOINED:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(self.book)))
+        self.end_headers()
+        self.wfile.write(self.book)
+
+    def log_message(self, *arguments) -> None:
+        pass
+
+
+@contextmanager
+def served(site: Path, book: str = "") -> Iterator[str]:
+    """The site with the joined book on loopback; its address, without a slash."""
+    handler = partial(Handler, directory=str(site), book=book.encode())
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def write(browser: str, site: Path, target: Path) -> None:
@@ -273,24 +302,21 @@ def write(browser: str, site: Path, target: Path) -> None:
 
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished")
-    page = joined(site)
     try:
-        with sync_playwright() as playwright:
+        with served(site, joined(site)) as address, sync_playwright() as playwright:
             running = playwright.chromium.launch(executable_path=browser, args=FLAGS)
             tab = running.new_page()
-            tab.set_default_timeout(600_000)
-            tab.route("**/*", lambda route: serve(route, site, page))
-            tab.goto(f"{HOST}book.html")
-            tab.evaluate("window.MathJax.startup.promise")
+            tab.set_default_timeout(PATIENCE)
             tab.emulate_media(media="print")
-            tab.evaluate("document.fonts.ready")
-            tab.pdf(
-                path=unfinished,
-                prefer_css_page_size=True,
-                outline=True,
-                tagged=True,
-                print_background=True,
+            tab.goto(address + JOINED)
+            # Nothing is returned: the browser would copy all that a promise brings.
+            tab.evaluate(
+                "window.MathJax.startup.promise.then(() => document.fonts.ready, () => 0)"
+                ".then(() => 0)"
             )
+            if raw := tab.evaluate(UNSET):
+                raise RuntimeError(f"{raw} formulas were not typeset")
+            tab.pdf(path=unfinished, **OPTIONS)
             running.close()
         unfinished.replace(target)
     finally:
@@ -301,17 +327,20 @@ def main() -> int:
     """The command."""
     browser = chromium()
     if not browser:
-        print(
-            "grokbook: no PDF without Chromium; install it (Debian, Ubuntu: apt install chromium)",
-            file=sys.stderr,
-        )
+        line = "no PDF without Chromium; install it (Debian, Ubuntu: apt install chromium)"
+        print(f"grokbook: {line}", file=sys.stderr)
         return 2
     TARGET.unlink(missing_ok=True)
     status = build.main()
     if not (build.HTML / "index.html").is_file():
         return status
     print("printing the book", flush=True)
-    write(browser, build.HTML, TARGET)
+    try:
+        write(browser, build.HTML, TARGET)
+    except Exception as error:  # of many kinds, from the browser
+        reason = str(error).strip().partition("\n")[0]
+        print(f"grokbook: no PDF: {reason}", file=sys.stderr)
+        return 1
     print(f"open {TARGET}", flush=True)
     return status
 
