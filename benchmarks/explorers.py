@@ -7,12 +7,13 @@ next frame; curves over a whole range of settings follow later.
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import sys
 
 from benchmarks import harness
-from tests.explorers import CHROMIUM, FLAGS, SITE, served
+from tests.explorers import CHROMIUM, FLAGS, PATIENCE, SITE, served
 
 # Milliseconds within which a slider must answer; of other explorers the time is only written.
 ALLOWED = {"linear": 16.0, "floats": 16.0, "toy": 50.0}
@@ -50,7 +51,8 @@ def measure(browser, address: str, page: str, name: str) -> dict[str, list[float
     """Milliseconds of each answer, for each slider of the explorer."""
     with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
         tab = context.new_page()
-        tab.goto(address + page)
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(address + page, wait_until="domcontentloaded")
         tab.locator(f'[data-explorer="{name}"]').evaluate("one => one.scrollIntoView()")
         tab.locator(f'[data-explorer="{name}"][data-state="ready"]').wait_for()
         return tab.evaluate(ASK, INPUTS)
@@ -78,7 +80,7 @@ def main() -> int:
         "## explorers",
         "",
         f"{harness.machine()} Chromium {version}. Answer to one input of a slider, {INPUTS} over "
-        "its range; another load only adds.",
+        f"its range, at a load of {os.getloadavg()[0]:.0f} processes; load only adds.",
         "",
         "| explorer | slider | shortest | median | allowed |",
         "| --- | --- | --- | --- | --- |",

@@ -7,7 +7,7 @@
    longTimeLosses(setting)         [train, test] for t → ∞
    accuracy(loss, setting)         share of samples with a squared error per output below ε
    lossLevel(setting, level)       the loss at which the accuracy is `level`
-   crossingTimes(setting, level)   [memorisation, generalisation] in steps; 0 or Infinity at the ends
+   crossingTimes(setting, level)   [memorisation, generalisation] in steps; may be 0, Infinity
    largestRatio(setting, level)    λ_max, from which on the test accuracy never reaches the level */
 
 import { gammaP, gammaPInverse, geometric, root } from "./numerics.js";

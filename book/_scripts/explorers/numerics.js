@@ -2,7 +2,7 @@
 
    gammaP(a, x)           regularised lower incomplete gamma function for a = 1/2, 1, 3/2, …
    gammaPInverse(a, p)    the x with gammaP(a, x) = p, for p in (0, 1).
-   normal(z)              the normal law's distribution function, relatively exact in its lower tail.
+   normal(z)              distribution function of the normal law, exact in its lower tail.
    normalInverse(p)       its quantile, for p in (0, 1).
    root(f, a, b)          where f changes sign between a and b (Chandrupatla's method).
    geometric(a, b, n)     n numbers from a to b, evenly spaced in their logarithm. */
