@@ -299,7 +299,10 @@ TIMES = """(module, settings) => settings.map((setting) => {
 
 def times_in_node(settings):
     """Steps of 95 % train and test accuracy of each run, in the float32 network of the page."""
-    runs = [np.array(one).T for one in in_node("mlp.js", TIMES, settings)]
+    # A few at a time: a busy machine gives node five minutes for each call.
+    parts = [settings[first : first + 4] for first in range(0, len(settings), 4)]
+    found = [one for part in parts for one in in_node("mlp.js", TIMES, part)]
+    runs = [np.array(one).T for one in found]
     return np.array(
         [[curves.crossing_time(step, one, 0.95) for one in records] for step, *records in runs]
     )
@@ -428,9 +431,10 @@ def test_a_preset_is_chosen_and_started_by_keyboard(opened, page):
     tab.wait_for_function("document.querySelector('.explorer .heard').textContent.includes('200')")
     assert button(tab, "Start").is_disabled()
     assert not tab.heard
-    described = tab.locator(".explorer svg[role=img] desc").all_inner_texts()
+    described = tab.locator(".explorer svg[role=img] desc").all_text_contents()
     assert len(described) == 4
     assert "frequencies" in described[2]
+    assert not violations(tab)  # now that there are curves and a key
 
 
 @pytest.mark.site
@@ -498,43 +502,9 @@ def test_an_address_carries_the_setting(opened):
 
 @pytest.mark.site
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1400])
-def test_it_fits_and_is_accessible(opened, scheme, width):
-    viewport = {"width": width, "height": 900}
-    tab = opened(PAGE, "grok-live", viewport=viewport, color_scheme=scheme)
-    assert tab.evaluate("document.documentElement.dataset.theme") == scheme
-    button(tab, "One step").click()
-    until(tab, "paused")
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    inside = """() => { const box = document.querySelector('.explorer').getBoundingClientRect();
-      return [...document.querySelectorAll('.explorer :is(button, input, select, svg)')].every(
-        (one) => one.getBoundingClientRect().right <= box.right + 0.5); }"""
-    assert tab.evaluate(inside)
-    assert not violations(tab)
-    assert not tab.heard
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_in_print_and_without_javascript_the_still_stands(opened, browser, address):
-    tab = opened(PAGE, "grok-live")
-    tab.emulate_media(media="print")
-    assert not tab.locator(".explorer").is_visible()
-    assert tab.locator("figure img").is_visible()
-    with browser.new_context(java_script_enabled=False) as context:
-        plain = context.new_page()
-        plain.goto(f"{address}{PAGE}")
-        assert plain.locator("figure img").is_visible()
-        assert plain.locator(".explorer").inner_text() == ""
-
-
-@pytest.mark.site
-@pytest.mark.browser
-def test_where_no_worker_starts_it_says_so(opened, browser, address):
+def test_where_no_worker_starts_it_says_so(opened):
     tab = opened(PAGE, "grok-live")
     tab.route("**/mlp.js", lambda route: route.abort())
-    tab.evaluate("performance.clearResourceTimings()")
     button(tab, "Start").click()
     tab.wait_for_function(
         "document.querySelector('.explorer .says').textContent.includes('does not train here')"

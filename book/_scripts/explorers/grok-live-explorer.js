@@ -6,6 +6,7 @@ import { panel } from "./controls.js";
 import { PRESETS, SETTINGS, asked, table, told } from "./grok-live.js";
 
 const NAME = "grok-live";
+const NOTHING = "Nothing is drawn yet: the network has not been trained.";
 
 function charts() {
   const step = { label: "step", scale: "log", min: 1 };
@@ -110,7 +111,7 @@ class Live {
     const sentence = told(this.records, this.form.values, this.ended);
     const pace = this.ms ? ` ${readable(this.ms, 2)} ms a step.` : "";
     this.form.say(sentence ? sentence + pace : "Press Start, or take one step.");
-    this.draw(sentence, { max: steps });
+    this.draw(sentence || NOTHING, { max: steps });
   }
 
   draw(description, x) {
@@ -137,7 +138,7 @@ class Live {
       description: this.spectrum
         ? `The strongest of ${n} frequencies is ${strongest}, with ${Math.round(100 * most)} % ` +
           "of the variance."
-        : "",
+        : NOTHING,
     });
   }
 

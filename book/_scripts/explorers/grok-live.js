@@ -40,7 +40,7 @@ export const PRESETS = [
     setting: { ...START, loss: "float32", decay: 0, relative: true, beta2: 0.95, steps: 500 } },
   { name: "StableMax, no regularisation", grokked: true,
     setting: { ...START, loss: "stablemax", decay: 0, relative: true, beta2: 0.95, rate: 0.005,
-      share: 0.8, steps: 2000 } },
+      share: 0.8, steps: 1500 } },
 ];
 
 /** What an address asks for, as strings: `#grok-live?p=31&seed=2`; null if it is not ours. */
