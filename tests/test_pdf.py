@@ -53,7 +53,7 @@ def test_an_article_is_taken_without_its_surroundings_and_what_answers_to_clicks
 def test_headings_go_down_a_level_and_what_is_folded_opens():
     _, tree = rewritten()
     assert [(one.name, one.get_text()) for one in tree.find_all(["h2", "h3"])] == [
-        ("h2", "A title"),
+        ("h2", "A\N{NO-BREAK SPACE}title"),
         ("h3", "Second"),
     ]
     assert tree.details.has_attr("open")
@@ -174,9 +174,7 @@ def book(tmp_path_factory):
 def test_the_outline_has_each_part_and_chapter_once_in_order(book):
     titles = [" ".join(article(page).h1.find(string=True).split()) for page in CONTENTS.pages]
     said = [title for level, title, _ in book.outline if level == 1]
-    assert all(
-        letters(long).startswith(letters(one)) for long, one in zip(said, titles, strict=True)
-    )
+    assert all(long.startswith(one) for long, one in zip(said, titles, strict=True))
     parts = [title for level, title, _ in book.outline if level == 0]
     assert parts == ["Grokbook", "Contents", *CONTENTS.opens.values()]
     numbers = [number for _, _, number in book.outline]

@@ -55,6 +55,7 @@ VOID = {
 # What answers to a click, and what the table of contents of the PDF replaces.
 DROPPED_TAGS = {"script", "button", "form", "noscript"}
 DROPPED_CLASSES = {"headerlink", "toctree-wrapper", "figure-data", "explorer", "sd-summary-icon"}
+HEADING = re.compile(r"<h[1-6]\b.*?</h[1-6]>", re.DOTALL)
 # Formulas that MathJax left as they were.
 UNSET = "document.querySelectorAll('.math:not(:has(mjx-container))').length"
 NAMES = ("id", "for", "aria-labelledby", "aria-describedby")
@@ -105,7 +106,7 @@ class Article(HTMLParser):
     @property
     def text(self) -> str:
         """The rewritten article."""
-        return "".join(self.parts)
+        return HEADING.sub(bound, "".join(self.parts))
 
     def address(self, link: str) -> str:
         """Where a link leads in the joined book."""
@@ -177,6 +178,13 @@ class Article(HTMLParser):
 def lowered(tag: str) -> str:
     """A heading one level down; any other tag as it is."""
     return f"h{int(tag[1]) + 1}" if re.fullmatch("h[1-5]", tag) else tag
+
+
+def bound(heading: re.Match) -> str:
+    """A heading whose spaces stay at the ends of lines: the outline joins its lines as they are."""
+    if 'class="math' in heading[0]:
+        return heading[0]
+    return re.sub(r" (?=[^<>]*<)", "&nbsp;<wbr>", heading[0])
 
 
 def articles(site: Path, contents: Contents, address: str) -> list[Article]:
