@@ -365,7 +365,7 @@ def test_steps_are_read_as_the_book_reads_them(engine):
       row.map((right, k) => ({ step: step[k], right })), "right"))"""
     found = engine("grok-live.js", script, [step, rows])
     wanted = curves.crossing_time(step, rows, 0.95)
-    assert 10 < np.isfinite(wanted).sum() < 60
+    assert 10 < np.isfinite(wanted).sum() < len(rows)
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 

@@ -65,6 +65,8 @@ def documents(node=TOC):
 WRITTEN = [f"{name}.html" for name in documents()]
 CHAPTERS = [page for page in WRITTEN if (ROOT / page).with_suffix(".ipynb").is_file()]
 PAGES = [*WRITTEN, "search.html"]
+# A page made of code.
+RECIPES = "book/use-it-in-your-own-work"
 
 pytestmark = pytest.mark.site
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -700,7 +702,8 @@ def test_hidden_cells_open_from_the_keyboard(browser, address, page):
         assert hidden.locator("pre").first.is_visible()
 
 
-@every_chapter
+@pytest.mark.browser
+@pytest.mark.parametrize("page", [one for one in CHAPTERS if not one.startswith(RECIPES)])
 def test_the_first_figure_or_explorer_stands_in_the_first_screen(visit, page):
     top, height = visit(page)["first"]
     assert top + min(height, 200) <= MODES["desktop"][1], f"begins at {top:.0f} px"

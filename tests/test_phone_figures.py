@@ -63,7 +63,7 @@ def visit():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_figures_are_seen_whole_and_lead_to_their_pictures(visit, page):
-    context, tab = visit(visit, page)
+    context, tab = visit(page)
     with context:
         figures = tab.evaluate(FIGURES)
         assert len(figures) >= 3

@@ -90,9 +90,10 @@ class Chapter:
     def executed(self) -> nbformat.NotebookNode:
         """The executed notebook of the present key, its code folded as in the committed one."""
         executed = nbformat.read(self.folder / "executed.ipynb", as_version=4)
-        ran = (cell for cell in executed.cells if cell.cell_type == "code")
-        for cell, committed in zip(ran, self.code_cells, strict=True):
-            cell.metadata = copy.deepcopy(committed.metadata)
+        ran = [cell for cell in executed.cells if cell.cell_type == "code"]
+        if len(ran) == len(self.code_cells):  # else the tests say that it is another notebook
+            for cell, committed in zip(ran, self.code_cells, strict=True):
+                cell.metadata = copy.deepcopy(committed.metadata)
         return executed
 
     def failed_claims(self) -> list[str]:

@@ -8,7 +8,7 @@
 
 // --- The module -------------------------------------------------------------------------------
 
-// Instructions: https://webassembly.github.io/spec/core/binary/instructions.html
+// Instructions: WebAssembly core specification, section 5.4.
 const GET = 0x20, SET = 0x21, CONST = 0x41, ADD = 0x6a, TIMES = 0x6c, LESS = 0x49;
 const LOOP = 0x03, IF = 0x04, ELSE = 0x05, END = 0x0b, BRANCH_IF = 0x0d, NOTHING = 0x40;
 const I32 = 0x7f, V128 = 0x7b, VECTOR = 0xfd, LOAD = 0, STORE = 11, V_CONST = 12;
