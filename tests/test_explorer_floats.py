@@ -322,6 +322,7 @@ class TestPage:
     def test_without_javascript_the_still_stands(self, browser, address):
         with browser.new_context(java_script_enabled=False) as context:
             tab = context.new_page()
+            tab.set_default_timeout(120_000)
             tab.goto(address + PAGE)
             assert tab.locator(BOX).inner_text() == ""
             assert tab.locator("#fig-ns-02-cliff img").first.is_visible()

@@ -307,7 +307,7 @@ def look_at(browser, address, page):
 
     with browser.new_context() as context:
         tab = context.new_page()
-        tab.set_default_timeout(30_000)
+        tab.set_default_timeout(60_000)
         heard = listen(tab, address)
         set_mode(tab, *MODES["desktop"])
         tab.goto(address + page)
@@ -580,7 +580,7 @@ def test_the_address_of_a_claim_works_in_the_spelling_of_its_id(browser, address
         for spelt in (claim.anchor, f"claim-{claim.id}", claim.anchor.upper()):
             tab.goto("about:blank")
             tab.goto(f"{address}book/{claim.chapter}.html#{spelt}")
-            tab.locator(f"#{claim.anchor}:target").wait_for(timeout=10_000)
+            tab.locator(f"#{claim.anchor}:target").wait_for(timeout=60_000)
 
 
 @pytest.mark.browser
@@ -589,7 +589,7 @@ def test_the_scoreboard_filters_its_rows(browser, address, width):
     rows = "table.scoreboard tbody tr:visible"
     with browser.new_context(viewport={"width": width, "height": 900}) as context:
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(60_000)
         tab.goto(f"{address}book/scoreboard.html")
         tools = tab.locator("#scoreboard-tools")
         assert tab.locator(rows).count() == len(LEDGER)
@@ -615,8 +615,8 @@ def test_each_claim_has_an_address(browser, address, name):
     with browser.new_context() as context:
         tab = context.new_page()
         tab.goto(f"{address}claims.html#{name}")
-        tab.locator(f"#{name.upper()}:target").wait_for(timeout=10_000)
-        tab.wait_for_function(IN_VIEW, timeout=10_000)
+        tab.locator(f"#{name.upper()}:target").wait_for(timeout=60_000)
+        tab.wait_for_function(IN_VIEW, timeout=60_000)
 
 
 # The row of the address stands in the window.
@@ -638,7 +638,7 @@ def test_the_scoreboard_without_javascript(browser, address):
 def test_the_search_leads_with_the_place_of_each_claim(browser, address):
     with browser.new_context() as context:
         tab = context.new_page()
-        tab.set_default_timeout(20_000)
+        tab.set_default_timeout(60_000)
         tab.goto(address + "search.html?q=NS-03")
         first = tab.locator("#search-results ul.search li a").first
         first.wait_for()
@@ -661,7 +661,7 @@ SEARCH = r"""ids => ids.map(id => {
 def test_the_sites_own_search_finds_a_term(browser, address):
     with browser.new_context() as context:
         tab = context.new_page()
-        tab.set_default_timeout(20_000)
+        tab.set_default_timeout(60_000)
         heard = listen(tab, address)
         tab.goto(address)
         tab.wait_for_url("**/book/index.html")
@@ -714,7 +714,7 @@ def test_one_switch_shows_all_code_and_is_remembered(browser, address):
     folded = ".tag_hide-input > details"
     with browser.new_context() as context:
         tab = context.new_page()
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(60_000)
         for page, pressed in zip(CHAPTERS[:2], ("false", "true"), strict=True):
             tab.goto(address + page)
             switch = tab.get_by_role("button", name="Show all code")
