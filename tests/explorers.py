@@ -143,7 +143,7 @@ def missing(line):
 def browser():
     """Chromium without a window."""
     if not CHROMIUM:
-        missing("no chromium here: no explorer was tried in a browser")
+        missing("no chromium here: nothing was tried in a browser")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -319,14 +319,6 @@ class TestPage:
             assert tab.evaluate(OVERFLOW, f"{BOX} div.numbers") <= 0
             assert not violations(tab, BOX), (width, scheme)
 
-    def test_without_javascript_the_still_stands(self, browser, address):
-        with browser.new_context(java_script_enabled=False) as context:
-            tab = context.new_page()
-            tab.set_default_timeout(120_000)
-            tab.goto(address + PAGE)
-            assert tab.locator(BOX).inner_text() == ""
-            assert tab.locator("#fig-ns-02-cliff img").first.is_visible()
-
 
 def shows_what_the_machine_computes(tab, box):
     assert box.locator("svg[role=img]").count() == 2

@@ -189,14 +189,6 @@ class TestPage:
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
             assert not violations(tab, BOX), (width, scheme)
 
-    def test_without_javascript_the_still_stands(self, browser, address):
-        with browser.new_context(java_script_enabled=False) as context:
-            tab = context.new_page()
-            tab.set_default_timeout(120_000)
-            tab.goto(address + PAGE)
-            assert tab.locator(BOX).inner_text() == ""
-            assert tab.locator("#fig-xc-02-plane img").first.is_visible()
-
     def test_without_its_recording_one_line_says_so(self, browser, address):
         with browser.new_context() as context:
             tab = context.new_page()

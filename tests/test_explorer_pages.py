@@ -89,7 +89,9 @@ def test_the_still_figure_stands_where_no_script_runs(browser, address, page, na
             tab.wait_for_timeout(300)
         assert box.get_attribute("data-state") is None
         assert box.bounding_box()["height"] == 0
+        assert box.inner_text() == ""
         assert tab.locator("article figure img").first.is_visible()
+        assert box.locator("xpath=preceding::figure[1]//img").is_visible()
 
 
 @every_explorer

@@ -5,12 +5,9 @@ A page is loaded once; its facts are collected in all modes and then asserted on
 
 import csv
 import functools
-import http.server
 import json
 import os
 import re
-import shutil
-import threading
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -28,13 +25,6 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 LEDGER = claims.ledgers()
 LEDGER_BY_ANCHOR = {claim.anchor: claim_id for claim_id, claim in LEDGER.items()}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # sphinx-thebe writes its constants twice into each page, whether it is used or not.
 KNOWN_ERRORS = {"Identifier 'THEBE_JS_URL' has already been declared"}
 # Name: width, height, colour scheme.
@@ -249,37 +239,6 @@ def test_each_claim_box_says_what_was_measured():
 
 
 # --- The browser -------------------------------------------------------------------------------
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves the site without a log."""
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address():
-    """The site on loopback; its address."""
-    handler = functools.partial(Quiet, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium without a window; without one the tests are skipped, except where CI asks."""
-    if not CHROMIUM:
-        line = "no chromium here: the pages were not looked at in a browser"
-        (pytest.fail if os.environ.get("GROKBOOK_CI") else pytest.skip)(line)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
