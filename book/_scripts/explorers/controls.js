@@ -247,6 +247,10 @@ class Panel {
   }
 }
 
+/* The value that each control has at first, by its name. */
+export const defaults = (specs) =>
+  Object.fromEntries(specs.map(({ name, value }) => [name, value]));
+
 export function panel(specs, change, setting = {}) {
   const form = new Panel(specs, change);
   form.put(setting);

@@ -1,9 +1,10 @@
 /* *Grok live* on the page: controls, charts, and the worker that trains. Nothing starts by
    itself. */
 
+import { asked } from "./boot.js";
 import { chart, readable } from "./plot.js";
 import { panel } from "./controls.js";
-import { PRESETS, SETTINGS, asked, table, told } from "./grok-live.js";
+import { PRESETS, SETTINGS, table, told } from "./grok-live.js";
 
 const NAME = "grok-live";
 const NOTHING = "Nothing is drawn yet: the network has not been trained.";
@@ -45,7 +46,7 @@ class Live {
     this.quiet = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50;
     this.reset();
     addEventListener("hashchange", () => {
-      const wanted = asked(location.hash);
+      const wanted = asked(NAME);
       if (wanted) this.form.set(wanted);
     });
   }

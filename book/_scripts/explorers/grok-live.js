@@ -1,5 +1,6 @@
 /* What *Grok live* offers: settings with their limits, presets, and how a run is read. No DOM. */
 
+import { defaults } from "./controls.js";
 import { readable } from "./plot.js";
 
 /** The settings: names of `Trainer` (mlp.js), and `steps`, after which a run ends; as controls.js
@@ -28,7 +29,7 @@ export const SETTINGS = [
   { kind: "switch", name: "relative", label: "steps relative to the weight norm", value: false },
 ];
 
-const START = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
+const START = defaults(SETTINGS);
 
 /** Each preset's name and setting, and whether its test accuracy comes to hold 95 %. */
 export const PRESETS = [
@@ -42,12 +43,6 @@ export const PRESETS = [
     setting: { ...START, loss: "stablemax", decay: 0, relative: true, beta2: 0.95, rate: 0.005,
       share: 0.8, steps: 1500 } },
 ];
-
-/** What an address asks for, as strings: `#grok-live?p=31&seed=2`; null if it is not ours. */
-export function asked(hash) {
-  const [target, query = ""] = hash.slice(1).split("?");
-  return target === "grok-live" ? Object.fromEntries(new URLSearchParams(query)) : null;
-}
 
 /** First step from which a record stays at `level` or above for the next `hold` records or to the
     end, interpolated in log(1 + step); Infinity if never. The book's one definition. */

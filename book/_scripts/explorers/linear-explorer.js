@@ -1,6 +1,6 @@
 /* The page of the linear model: sliders, losses, accuracies, both times and the edge. */
 
-import { panel } from "./controls.js";
+import { defaults, panel } from "./controls.js";
 import * as model from "./linear.js";
 import { geometric } from "./numerics.js";
 import { chart, readable } from "./plot.js";
@@ -26,7 +26,7 @@ const CONTROLS = [
   },
   { kind: "slider", name: "scale", label: "initial scale α", min: 0, max: 3, step: 0.05, value: 1 },
 ];
-const PLAIN = Object.fromEntries(CONTROLS.map(({ name, value }) => [name, value]));
+const PLAIN = defaults(CONTROLS);
 const PRESETS = {
   kind: "presets",
   label: "Try",

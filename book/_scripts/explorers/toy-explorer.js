@@ -1,6 +1,6 @@
 /* The page of the two points: the line, the plane of weight and bias, accuracy, and the edge. */
 
-import { panel } from "./controls.js";
+import { defaults, panel } from "./controls.js";
 import { geometric, normal, normalInverse } from "./numerics.js";
 import { chart, readable, tenTo } from "./plot.js";
 import * as toy from "./toy.js";
@@ -25,7 +25,7 @@ const CONTROLS = [
     value: 0.95,
   },
 ];
-const PLAIN = Object.fromEntries(CONTROLS.map(({ name, value }) => [name, value]));
+const PLAIN = defaults(CONTROLS);
 const PRESETS = {
   kind: "presets",
   label: "Try",
