@@ -1,4 +1,5 @@
-"""How soon the explorers of the built site answer a slider: ``python -m benchmarks.explorers``.
+"""How soon the explorers of the built site answer a slider, and how long *Grok live* trains:
+``python -m benchmarks.explorers``.
 
 Needs the built site and Chromium; writes its own section of RESULTS.md.  What is timed is the whole
 answer to one ``input`` event: the mathematics, the charts and the sentence, up to the browser's
@@ -36,6 +37,26 @@ ASK = r"""async (inputs) => {
   }
   return found;
 }"""
+# Seconds from *Start* to the end of a run of *Grok live*: presets, and modulo 59 by its address.
+LIVE = "book/grok-live.html"
+PRESET, LARGE = 15.0, 60.0
+PRESETS = (
+    "delay",
+    "no delay",
+    "no generalisation",
+    "softmax collapse",
+    "StableMax, no regularisation",
+)
+MODULO_59 = "#grok-live?p=59&share=0.5&decay=3&steps=500"
+TRAIN = r"""async (wanted) => {
+  const buttons = [...document.querySelectorAll(".explorer button")];
+  const named = (label) => buttons.find((one) => one.textContent === label);
+  if (wanted) named(wanted).click();
+  const go = named("Start"), start = performance.now();
+  go.click();
+  while (!go.disabled) await new Promise((done) => setTimeout(done, 20));
+  return (performance.now() - start) / 1000;
+}"""
 
 
 def pages() -> dict[str, str]:
@@ -58,8 +79,23 @@ def measure(browser, address: str, page: str, name: str) -> dict[str, list[float
         return tab.evaluate(ASK, INPUTS)
 
 
+def train(browser, address: str) -> list[tuple[str, float, float]]:
+    """Each run of *Grok live*: its name, seconds to its end, seconds allowed."""
+    found = []
+    for name, anchor in [*((name, "") for name in PRESETS), ("", MODULO_59)]:
+        with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+            tab = context.new_page()
+            tab.set_default_timeout(PATIENCE)
+            tab.goto(address + LIVE + anchor, wait_until="domcontentloaded")
+            tab.locator(".explorer").evaluate("one => one.scrollIntoView()")
+            tab.locator('.explorer[data-state="ready"]').wait_for()
+            allowed = PRESET if name else LARGE
+            found.append((name or "modulo 59, 500 steps", tab.evaluate(TRAIN, name), allowed))
+    return found
+
+
 def main() -> int:
-    """Measure, write; 1 if a slider is too slow even at its best."""
+    """Measure, write; 1 if a slider is too slow even at its best, or a run of *Grok live*."""
     if not CHROMIUM or not SITE.is_dir():
         print("needs chromium and the built site", file=sys.stderr)
         return 2
@@ -74,6 +110,10 @@ def main() -> int:
                 bound = f"{allowed:g} ms" if allowed else "–"
                 rows.append(f"| {name} | {label} | {best:.1f} ms | {middle:.1f} ms | {bound} |")
                 slow += [f"{name}, {label}: {best:.1f} ms"] if allowed and best > allowed else []
+        rows += ["", "| *Grok live* | from start to end | allowed |", "| --- | --- | --- |"]
+        for name, took, allowed in train(browser, address):
+            rows.append(f"| {name} | {took:.1f} s | {allowed:g} s |")
+            slow += [f"{name}: {took:.1f} s"] if took > allowed else []
         version = browser.version
         browser.close()
     head = [

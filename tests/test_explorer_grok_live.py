@@ -208,23 +208,28 @@ def test_a_loss_is_the_packages_loss(engine, name):
 
 # --- Training -------------------------------------------------------------------------------
 
+# Arms are followed for 100 steps, but StableMax with relative steps for 50: by step 100 a rounding
+# of the learning rate moves the package's own weights by 1e-6 (by step 50, by 4e-13).
+STEPS = {"StableMax, relative": 50}
 ARMS = {
     "decay": {"decay": 3},
     "plain": {},
     "decay, relative": {"decay": 1, "relative": True},
     "StableMax": {"loss": "stablemax", "beta2": 0.95},
+    "StableMax, relative": {"loss": "stablemax", "beta2": 0.95, "relative": True},
     "⊥AdamW": {"optimiser": "perp", "rate": 0.02, "beta2": 0.999},
     "SGD": {"optimiser": "sgd", "rate": 1, "decay": 1e-3},
 }
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_a_hundred_steps_in_double_precision_are_the_packages(engine, arm):
+def test_the_first_steps_in_double_precision_are_the_packages(engine, arm):
     values = SMALL | ARMS[arm] | {"seed": randomness.shifted(0)}
-    found = engine("mlp.js", RUN, {"setting": values, "vectors": True, "n": 100})
+    steps = STEPS.get(arm, 100)
+    found = engine("mlp.js", RUN, {"setting": values, "vectors": True, "n": steps})
     assert found["vectors"]
     trainer = of_the_package(values).trainer(0)
-    run = trainer.run(range(0, 101, 10))
+    run = trainer.run(range(0, steps + 1, 10))
     assert far(found["weights"], trainer.weights.numpy()) < 1e-9
     for ours, theirs in CURVES.items():
         record = [one[ours] for one in found["records"]]
