@@ -42,7 +42,7 @@ LIVE = "book/grok-live.html"
 PRESET, LARGE = 15.0, 60.0
 PRESETS = (
     "delay",
-    "no delay",
+    "short delay",
     "no generalisation",
     "softmax collapse",
     "StableMax, no regularisation",

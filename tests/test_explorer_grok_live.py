@@ -420,7 +420,7 @@ def test_a_preset_is_chosen_and_started_by_keyboard(opened, page):
     assert tab.evaluate(STATE) == "new"
     assert not tab.workers
     assert tab.evaluate("location.hash") == ""
-    button(tab, "no delay").focus()
+    button(tab, "short delay").focus()
     tab.keyboard.press("Enter")
     assert tab.evaluate(STATE) == "new"
     assert not tab.workers

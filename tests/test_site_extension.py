@@ -167,9 +167,10 @@ def test_a_claim_is_indexed_where_its_check_stands(ledger):
 
 def test_pages_say_that_a_claim_failed(ledger):
     values = pages.substitutions(found(passed=False))
-    assert values["claims_checked"] == "1"
-    assert values["claims_outcome"].startswith("**1 of them failed** (<a ")
-    assert 'href="linear/01.html#claim-le-01"' in values["claims_outcome"]
+    said = values["claims_summary"]
+    assert "Of 2 statements of the papers 1 were tested: 1 came out otherwise" in said
+    assert "**1 of our verdicts failed** (<a " in said
+    assert 'href="linear/01.html#claim-le-01"' in said
     assert "**FAILED here**: two: measured no, expected holds" in values["LE_01"]
     assert "| claims | not attempted | FAILED here | all |" in values["verdict_table"]
     assert "| LE, the paper's | 1 | 1 | 2 |" in values["verdict_table"]
@@ -186,7 +187,9 @@ def test_pages_say_that_a_claim_failed(ledger):
 
 def test_pages_say_that_the_claims_held(ledger):
     values = pages.substitutions(found(passed=True))
-    assert values["claims_outcome"] == "all of them held"
+    said = values["claims_summary"]
+    assert said.startswith("Of 2 statements of the papers 1 were tested: 1 hold as printed. ")
+    assert said.endswith("each test came out as the verdict beside it says.")
     assert "FAILED" not in values["verdict_table"] + values["LE_01"]
 
 

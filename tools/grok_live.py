@@ -90,7 +90,7 @@ def row(name, found):
 
 
 def draw(found):
-    """Seed 0 of each preset: accuracies and the share of collapsed sums."""
+    """Seed 0 of each preset: accuracies and the share of collapsed samples."""
     figure, panels = figures.panels(2, 3, height=2.3, sharey=True)
     for axes, (name, all_seeds) in zip(panels.flat, found.items(), strict=False):
         run = all_seeds[0]
@@ -103,7 +103,7 @@ def draw(found):
     axes.axis("off")
     for style, label in (("train", "training accuracy"), ("test", "test accuracy")):
         axes.plot([], [], label=label, **figures.LINE[style])
-    axes.plot([], [], color="#a23e7c", linewidth=1.2, label="collapsed sums")
+    axes.plot([], [], color="#a23e7c", linewidth=1.2, label="collapsed samples")
     axes.legend(loc="center", frameon=False)
     figure.savefig(ROOT / "book" / "_static" / "grok-live.png", dpi=160, bbox_inches="tight")
 

@@ -63,14 +63,14 @@ def counts(found: dict[str, dict]) -> dict[tuple[str, str], Counter]:
 
 
 def verdict_table(found: dict[str, dict]) -> str:
-    """The counts as a Markdown table."""
+    """The counts as a Markdown table: the papers' own claims first, what we add below."""
     counted = counts(found)
     shown = [v for v in (*claims.VERDICTS, FAILED) if any(c[v] for c in counted.values())]
     lines = [
         "| claims | " + " | ".join(shown) + " | all |",
         "|---|" + "---:|" * (len(shown) + 1),
     ]
-    order = sorted(counted.items(), key=lambda one: (one[0][0], GROUPS.index(one[0][1])))
+    order = sorted(counted.items(), key=lambda one: (GROUPS.index(one[0][1]), one[0][0]))
     for (paper, kind), counter in order:
         cells = [str(counter[verdict]) for verdict in shown]
         lines.append(f"| {paper}, {kind} | " + " | ".join(cells) + f" | {counter.total()} |")
@@ -82,13 +82,27 @@ def failed(found: dict[str, dict]) -> list[str]:
     return sorted(name for name, record in found.items() if claims.failures(record))
 
 
-def outcome(found: dict[str, dict], up: str) -> str:
-    """Whether the claims held, in a clause; the failed ones with links to their boxes."""
+# What became of a claim, in words that follow a number.
+_WORDS = ("hold as printed", "with a correction", "on a part of their range", "do not hold")
+IN_WORDS = dict(zip(claims.VERDICTS[:4], _WORDS, strict=True))
+IN_WORDS[FAILED] = "came out otherwise than our verdict says"
+
+
+def summary(found: dict[str, dict]) -> str:
+    """What became of the papers' own claims, and whether each verdict came out again."""
+    total = sum(counts(found).values(), Counter())
+    theirs = sum((c for (_, kind), c in counts(found).items() if kind == GROUPS[0]), Counter())
+    tried = theirs.total() - theirs[claims.NOT_ATTEMPTED]
+    parts = [f"{theirs[one]} {words}" for one, words in IN_WORDS.items() if theirs[one]]
     known, ids = claims.ledgers(), failed(found)
-    if not ids:
-        return "all of them held"
-    links = ", ".join(box_link(known[one], one, up=up) for one in ids)
-    return f"**{len(ids)} of them failed** ({links})"
+    links = ", ".join(box_link(known[one], one) for one in ids)
+    came = "each test came out as the verdict beside it says"
+    return (
+        f"Of {theirs.total()} statements of the papers {tried} were tested: {', '.join(parts)}. "
+        f"Another {total.total() - theirs.total()} rows follow from the papers or are findings of "
+        "ours. When this site was built, "
+        + (f"**{len(ids)} of our verdicts failed** ({links})." if ids else f"{came}.")
+    )
 
 
 def measured(record: dict) -> str:
@@ -150,11 +164,10 @@ def write_json(found: dict[str, dict], path: Path) -> None:
 
 
 def substitutions(found: dict[str, dict]) -> dict[str, str]:
-    """Values for ``{{ name }}``: ``claims_checked``, ``verdict_table``, and ``LE_10`` a claim."""
+    """Values for ``{{ name }}``: ``claims_summary``, ``verdict_table``, and ``LE_10`` a claim."""
     known = claims.ledgers()
     values = {
-        "claims_checked": str(len(found)),
-        "claims_outcome": outcome(found, ""),
+        "claims_summary": summary(found),
         "verdict_table": verdict_table(found),
     }
     for claim in known.values():

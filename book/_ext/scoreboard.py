@@ -56,11 +56,11 @@ def write(found: dict[str, dict], home: str = "", author: str = "") -> None:
         sections.append(table(chapter, title, list(rows), found, (home, author)))
     text = (
         "(scoreboard)=\n# Scoreboard\n\n"
-        f"{len(found)} claims were tested when this site was built, and "
-        f"{pages.outcome(found, '')}. *Not reproduced* means that the paper's version was tested "
-        f"and fails; *{pages.FAILED}*, that our own verdict did not stand on the machine that "
-        "built this site. The id leads to the check in its chapter, the mark # is the address of "
-        'a row. <a href="../claims.json" download>All of it as JSON</a>.\n\n'
+        f"{pages.summary(found)} The counts do not weigh: a misprint and a formula that fails "
+        "count one each, and the list of claims is our choice. Ids that begin with GB are findings "
+        "of this book; for these *reproduced* says only that our own test passed again. The id "
+        "leads to the check in its chapter, the mark # is the address of a row. "
+        '<a href="../claims.json" download>All of it as JSON</a>.\n\n'
         f"{pages.verdict_table(found)}\n\n"
         f'<div id="scoreboard-tools"></div>\n<script src="../{SCRIPT}" defer></script>\n\n'
     )

@@ -122,7 +122,7 @@ class Live {
     this.plots.shares.draw({ x, description, curves: [
       line("trainAccuracy", "training accuracy", "train"),
       line("testAccuracy", "test accuracy", "test"),
-      line("collapsed", "collapsed sums", "accent")] });
+      line("collapsed", "collapsed samples", "accent")] });
     this.plots.losses.draw({ x, description, curves: [
       line("trainLoss", "training loss", "train"), line("testLoss", "test loss", "test")] });
     this.plots.norm.draw({ x, description, curves: [line("norm", "", "plain")] });

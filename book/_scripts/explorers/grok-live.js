@@ -34,7 +34,7 @@ const START = defaults(SETTINGS);
 /** Each preset's name and setting, and whether its test accuracy comes to hold 95 %. */
 export const PRESETS = [
   { name: "delay", setting: { ...START }, grokked: true },
-  { name: "no delay", grokked: true,
+  { name: "short delay", grokked: true,
     setting: { ...START, optimiser: "perp", rate: 0.02, decay: 0, beta2: 0.999, steps: 200 } },
   { name: "no generalisation", grokked: false, setting: { ...START, decay: 0 } },
   { name: "softmax collapse", grokked: false,
@@ -84,7 +84,7 @@ export function told(records, { steps }, ended = "") {
   if (!last) return "";
   const now = `Step ${last.step} of ${steps}: ${percent(last.trainAccuracy)} of the training ` +
     `pairs and ${percent(last.testAccuracy)} of the new ones are right; ` +
-    `${percent(last.collapsed)} of the sums have collapsed; weight norm ${readable(last.norm)}.`;
+    `${percent(last.collapsed)} of the training samples have collapsed; weight norm ${readable(last.norm)}.`;
   const times = `${when(records, "trainAccuracy", "The training pairs")}; ` +
     `${when(records, "testAccuracy", "the new ones")}.`;
   return [now, times, ended].filter(Boolean).join(" ");
