@@ -172,7 +172,7 @@ def test_pages_say_that_a_claim_failed(ledger):
     assert "**1 of our verdicts failed** (<a " in said
     assert 'href="linear/01.html#claim-le-01"' in said
     assert "**FAILED here**: two: measured no, expected holds" in values["LE_01"]
-    assert "| claims | not attempted | FAILED here | all |" in values["verdict_table"]
+    assert "| claims | not tried | FAILED here | all |" in values["verdict_table"]
     assert "| LE, the paper's | 1 | 1 | 2 |" in values["verdict_table"]
     scoreboard.write(found(passed=False))
     text = (ledger / "scoreboard.md").read_text("utf-8")

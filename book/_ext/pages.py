@@ -62,12 +62,18 @@ def counts(found: dict[str, dict]) -> dict[tuple[str, str], Counter]:
     return table
 
 
+# Verdicts at the head of a column, which a phone has to fit.
+SHORT = dict(
+    zip(claims.VERDICTS[1:], ("corrected", "only when …", "not", "not tried"), strict=True)
+)
+
+
 def verdict_table(found: dict[str, dict]) -> str:
     """The counts as a Markdown table: the papers' own claims first, what we add below."""
     counted = counts(found)
     shown = [v for v in (*claims.VERDICTS, FAILED) if any(c[v] for c in counted.values())]
     lines = [
-        "| claims | " + " | ".join(shown) + " | all |",
+        "| claims | " + " | ".join(SHORT.get(one, one) for one in shown) + " | all |",
         "|---|" + "---:|" * (len(shown) + 1),
     ]
     order = sorted(counted.items(), key=lambda one: (GROUPS.index(one[0][1]), one[0][0]))

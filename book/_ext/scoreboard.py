@@ -61,8 +61,8 @@ def write(found: dict[str, dict], home: str = "", author: str = "") -> None:
         "of this book; for these *reproduced* says only that our own test passed again. The id "
         "leads to the check in its chapter, the mark # is the address of a row. "
         '<a href="../claims.json" download>All of it as JSON</a>.\n\n'
-        f"{pages.verdict_table(found)}\n\n"
         f'<div id="scoreboard-tools"></div>\n<script src="../{SCRIPT}" defer></script>\n\n'
+        f":::{{dropdown}} Counts by paper and verdict\n{pages.verdict_table(found)}\n:::\n\n"
     )
     pages.write_if_new(pages.BOOK / "scoreboard.md", text + "\n".join(sections))
 
