@@ -145,8 +145,11 @@ def test_the_page_answers(opened):
     for time in theory.crossing_times(LinearSetting(0.9), theory.PAPER_LEVEL):
         assert f"step {readable(time)}" in says.inner_text()
     ratio = box.get_by_label("aspect ratio λ", exact=True)
+    first = box.get_by_role("button", name="the figure above", pressed=True)
+    assert first.count() == 1
     ratio.focus()
     tab.keyboard.press("ArrowRight")
+    assert first.count() == 0
     assert ratio.get_attribute("aria-valuetext") == "0.91"
     (_, later) = theory.crossing_times(LinearSetting(0.91), theory.PAPER_LEVEL)
     assert f"step {readable(later)}" in says.inner_text()
@@ -167,6 +170,7 @@ def test_the_page_answers(opened):
     )
     assert "never passes" in heard.inner_text()
     box.get_by_role("button", name="the figure above").click()
+    assert first.count() == 1
     assert not box.locator(".message").is_visible()
     assert f"step {readable(theory.crossing_times(LinearSetting(0.9))[0])}"[:6] in says.inner_text()
     box.locator("svg .note", has_text="edge 1.00025").wait_for()

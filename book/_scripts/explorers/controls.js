@@ -164,6 +164,7 @@ class Panel {
     this.specs = new Map();
     this.shows = new Map();
     this.buttons = new Map();
+    this.choices = []; // buttons of presets, each with its values
     this.change = change;
     this.prefix = `panel-${(made += 1)}`;
     this.controls = element("div", { className: "controls" });
@@ -204,7 +205,11 @@ class Panel {
   }
 
   presets({ label, options }) {
-    const buttons = options.map(([text, values]) => buttonOf(text, () => this.set(values)));
+    const buttons = options.map(([text, values]) => {
+      const button = buttonOf(text, () => this.set(values));
+      this.choices.push([button, values]);
+      return button;
+    });
     const group = element("div", { className: "presets" }, element("span", {}, label), ...buttons);
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", label);
@@ -223,6 +228,15 @@ class Panel {
     }
     this.message.textContent = messages.join(" ");
     this.message.hidden = !messages.length;
+    this.mark();
+  }
+
+  /* The presets that are set as they stand. */
+  mark() {
+    const is = ([name, value]) => fitted(this.specs.get(name), value)[0] === this.values[name];
+    for (const [button, values] of this.choices) {
+      button.setAttribute("aria-pressed", Object.entries(values).every(is));
+    }
   }
 
   set(values) {
