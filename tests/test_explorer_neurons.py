@@ -196,7 +196,7 @@ class TestPage:
             tab.route("**/neurons.json", lambda route: route.fulfill(status=404))
             tab.goto(f"{address}{PAGE}#{NAME}?step=1")
             tab.locator(f'{BOX}[data-state="failed"]').wait_for()
-            assert "figure above stands for it" in tab.locator(BOX).inner_text()
+            assert "still figure stands for it" in tab.locator(BOX).inner_text()
 
 
 def shows_the_recorded_run(box, packed):

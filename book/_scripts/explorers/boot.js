@@ -25,7 +25,7 @@ async function fill(element) {
   } catch (error) {
     element.dataset.state = "failed";
     const line = document.createElement("p");
-    line.textContent = "The interactive figure did not start here; the figure above stands for it.";
+    line.textContent = "The interactive figure did not start here; the still figure stands for it.";
     element.replaceChildren(line);
     console.warn(`explorer ${name}: ${error.message}`);
   }
