@@ -44,23 +44,11 @@ def draw(setting: NetSetting, seed: int, n_test: int) -> tuple[list, np.ndarray,
     return layers, train, test
 
 
-def trajectory(
-    setting: NetSetting, step, seeds: Iterable[int], *, n_test: int = 1000
-) -> Curves:
+def trajectory(setting: NetSetting, step, seeds: Iterable[int], *, n_test: int = 1000) -> Curves:
     """Full-batch gradient descent with decay towards the zero function (RR, Section 5.3).
 
-    Parameters
-    ----------
-    setting : NetSetting
-    step : (n_steps,) array
-        Whole steps at which losses and shares of squared errors below c are recorded.
-    seeds : iterable of int
-        One run each; records are (n_seeds, n_steps), the test loss a mean over ``n_test`` inputs.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or a run diverges.
+    One run a seed, recorded at the whole numbers ``step``; records are (n_seeds, n_steps), test
+    losses means over ``n_test`` inputs.  ValueError for bad arguments, or if a run diverges.
     """
     step = validate.whole_steps("step", step)
     validate.count("n_test", n_test)

@@ -35,10 +35,7 @@ class RidgeSetting:
         k >= 0: the first k features have variance 1 instead of 1/m, and the teacher lies in them
         (ours; 0 is the paper's setting, where it lies anywhere).
 
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
+    A parameter outside its range raises ValueError.
     """
 
     n_train: int = 100
@@ -81,10 +78,7 @@ class NetSetting:
     threshold : float
         epsilon = c > 0 as in :class:`RidgeSetting`.
 
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
+    A parameter outside its range raises ValueError.
     """
 
     depth: int = 2

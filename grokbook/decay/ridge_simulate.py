@@ -25,7 +25,7 @@ class Run:
     Attributes
     ----------
     setting : RidgeSetting
-        Its rates, sizes and threshold are used.
+        Its rates and threshold are used.
     spread : (n,) array
         Eigenvalues of Phi^T Phi / n, increasing.
     start, target : (n,) arrays
@@ -56,7 +56,7 @@ class Run:
         return theta - self.target, np.concatenate([theta, rest, -np.ones_like(step)], axis=1)
 
     def losses(self, step) -> tuple[np.ndarray, np.ndarray]:
-        """Train and test loss at whole steps, increasing; (n_steps,) each.  ValueError otherwise."""
+        """Train and test loss at whole, increasing steps; (n_steps,) each.  ValueError otherwise."""
         residual, parts = self._modes(step)
         test = np.einsum("ti,ti->t", parts @ self.gram, parts)
         return 0.5 * residual**2 @ self.spread, np.maximum(test, 0.0)
@@ -68,10 +68,10 @@ class Run:
         return tuple(np.mean((modes @ one.T) ** 2 < level, axis=1) for modes, one in errors)
 
     def times(self) -> tuple[float, float]:
-        """t_1 = max{t: L_n >= epsilon} and t_2 = min{t: L <= c} (RR, Section 3), whole steps.
+        """t_1 = max{t: L_n >= epsilon} and t_2 = min{t: L <= c} in whole steps (RR, Section 3).
 
-        t_1 is 0 if there is no such step; a time is ``inf`` where the loss is still (t_1) or has
-        been (t_2) above its level at all of 600 steps up to 10^9, whole numbers in a geometric row.
+        t_1 is 0 without such a step.  Losses are looked at on 600 steps in a geometric row up to
+        10^9, then between two of these; ``inf`` if a level is not reached there.
         """
         grid = np.unique(np.round(np.append(0, np.geomspace(1, HORIZON, 600))))
         train, test = self.losses(grid)
@@ -94,23 +94,11 @@ class Run:
 
 
 def solve(setting: RidgeSetting, features, labels, start, test_features, test_labels, metric=None):
-    """The :class:`Run` on given features.
+    """The :class:`Run` on given features (n, m), labels (n,) and start (m,).
 
-    Parameters
-    ----------
-    setting : RidgeSetting
-    features, labels : (n, m) and (n,) arrays
-    start : (m,) array
-    test_features, test_labels : (n_test, m) and (n_test,) arrays
-        Of the test samples; without ``metric`` the test loss is their mean.
-    metric : (variances, teacher), optional
-        Two (m,) arrays: the test loss is then that of the whole population of independent features
-        with these variances, labelled by this teacher.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit, or an entry is not finite.
+    The test loss is the mean over ``test_features`` (n_test, m) with ``test_labels``; or, with
+    ``metric``, two (m,) arrays, over the whole population of independent features of these
+    variances labelled by this teacher.  ValueError if an array does not fit or is not finite.
     """
     features = validate.array("features", features, ndim=2)
     n, m = features.shape
@@ -153,9 +141,7 @@ def draw(setting: RidgeSetting, seed: int, n_test: int = 0) -> Run:
     return solve(setting, features, labels, start, tested, tested @ teacher, metric)
 
 
-def trajectory(
-    setting: RidgeSetting, step, seeds: Iterable[int], *, n_test: int = 1000
-) -> Curves:
+def trajectory(setting: RidgeSetting, step, seeds: Iterable[int], *, n_test: int = 1000) -> Curves:
     """Runs of RR, Section 5.1, one a seed: losses of the population, counted accuracies.
 
     ``step`` are whole numbers; records are (n_seeds, n_steps).  Arguments and record otherwise as

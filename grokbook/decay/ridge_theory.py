@@ -20,8 +20,8 @@ HORIZON = 1e9  # steps after which a level that has not been reached counts as o
 _FEWEST_NODES = 400
 
 
-def _isotropic(setting):
-    """n/m; raise where the formulas do not apply."""
+def _ratio(setting):
+    """n/m of isotropic features; raise where the formulas do not apply."""
     if setting.n_spikes:
         raise ValueError(f"n_spikes = {setting.n_spikes}: must be 0 here")
     ratio = setting.n_train / setting.n_features
@@ -33,12 +33,11 @@ def _isotropic(setting):
 
 
 def spectrum(setting: RidgeSetting) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of the law of the n eigenvalues of Phi Phi^T, whose mean is 1.
+    """Nodes and weights: ``weights @ f(nodes)`` averages over the eigenvalues of Phi Phi^T.
 
-    Gauss-Chebyshev: ``weights @ f(nodes)`` is the average of a smooth f over the Marchenko-Pastur
-    law on (1 -/+ sqrt(n/m))^2, to rounding.
+    Gauss-Chebyshev rule of the Marchenko-Pastur law on (1 -/+ sqrt(n/m))^2, whose mean is 1.
     """
-    ratio = _isotropic(setting)
+    ratio = _ratio(setting)
     size = max(_FEWEST_NODES, math.ceil(45 / -math.log(ratio)))
     angle = np.arange(1, size + 1) * np.pi / (size + 1)
     root = math.sqrt(ratio)
@@ -51,22 +50,12 @@ def losses(setting: RidgeSetting, step) -> tuple[np.ndarray, np.ndarray]:
 
     With the eigenvalue mu of Phi Phi^T the mode keeps q^t, q = 1 - eta (mu/n + lambda), of its
     start and tends to its ridge solution; the m - n directions that no sample touches keep
-    (1 - eta lambda)^t.  The train loss is on the noisy labels and has the factor 1/2; the test
-    loss is on clean ones and has not.
+    (1 - eta lambda)^t.  The train loss is on the noisy labels, the test loss on clean ones.
 
-    Parameters
-    ----------
-    setting : RidgeSetting
-        Without spikes, and eta small enough that no mode oscillates.
-    step : (n_steps,) array
-        Steps, non-negative and increasing; between whole steps too.
-
-    Raises
-    ------
-    ValueError
-        If steps or setting are out of range.
+    Steps are non-negative and increasing, and may lie between whole ones.  ValueError otherwise,
+    with spikes, or if eta is so large that a mode oscillates.
     """
-    step, ratio = validate.steps("step", step), _isotropic(setting)
+    step, ratio = validate.steps("step", step), _ratio(setting)
     nodes, weights = spectrum(setting)
     eta, decay, h = setting.learning_rate, setting.weight_decay, nodes / setting.n_train
     kept = np.exp(np.multiply.outer(step, np.log1p(-eta * (h + decay))))
@@ -102,7 +91,7 @@ def floor(setting: RidgeSetting) -> float:
 
     (1 - n/m) ||theta*||^2 / m for what no sample shows, sigma^2 n / (m - n) for learnt noise.
     """
-    ratio = _isotropic(setting)
+    ratio = _ratio(setting)
     return (1 - ratio) * null_loss(setting) + setting.label_noise**2 * ratio / (1 - ratio)
 
 
@@ -111,30 +100,30 @@ def critical_noise(setting: RidgeSetting) -> float:
 
     The setting's own ``label_noise`` does not enter (derived by us).
     """
-    ratio = _isotropic(setting)
+    ratio = _ratio(setting)
     room = setting.threshold - (1 - ratio) * null_loss(setting)
     return math.sqrt(max(room, 0.0) * (1 - ratio) / ratio)
 
 
 def sharp_time(setting: RidgeSetting) -> float:
-    """t_2 = ln[(m-n) nu^2 / (m (c - floor))] / (-2 ln(1 - eta lambda)), in steps (derived by us).
+    """t_2 = ln[(1 - n/m) nu^2 / (c - floor)] / (-2 ln(1 - eta lambda)), in steps (derived by us).
 
     ``inf`` where the floor is at or above c, or without decay; the closed form of
-    ``times(setting)[1]`` for lambda well below the data's smallest eigenvalue.
+    ``times(setting)[1]`` for lambda well below the data's smallest eigenvalue.  With k < n spikes
+    the start leaks into them, 1 - n/m becomes (1 - n/m) n/(n - k), and the floor is left out.
     """
-    room = setting.threshold - floor(setting)
-    if room <= 0:
-        return math.inf
-    excess = (1 - setting.n_train / setting.n_features) * setting.init_variance / room
-    return clock_time(setting, excess)
+    n, k, spiked = setting.n_train, setting.n_spikes, setting.n_spikes > 0
+    room = setting.threshold - (0.0 if spiked else floor(setting))
+    validate.number("n_spikes", k, below=n)
+    unseen = (1 - n / setting.n_features) * n / (n - k)
+    return clock_time(setting, unseen * setting.init_variance / room) if room > 0 else math.inf
 
 
 def clock_time(setting, factor: float, depth: int = 1) -> float:
     """Steps in which decay alone lets a loss fall by ``factor``: ln(factor) / (2 depth eta lambda).
 
-    ``setting`` has ``learning_rate`` and ``weight_decay``; a network of ``depth`` layers, homogeneous
-    in its weights, loses depth times the rate of a linear model (derived by us).  Each step
-    multiplies the weights by 1 - eta lambda, which is what is used.  0 for factors below 1.
+    For a model that is homogeneous of degree ``depth`` in its weights; of ``setting`` the rates are
+    used, each step multiplying weights by 1 - eta lambda (derived by us).  0 for factors below 1.
     """
     if factor <= 1:
         return 0.0
@@ -164,40 +153,11 @@ def times(setting: RidgeSetting) -> tuple[float, float]:
     return tuple(found)
 
 
-def printed_times(setting: RidgeSetting, smallest: float) -> tuple[float, float]:
-    """The bounds t_1 <= and t_2 >= of RR, Eq. 8, with ``smallest`` the lambda_min^+ of Phi^T Phi."""
-    validate.number("smallest", smallest, above=0)
-    n, m, level = setting.n_train, setting.n_features, setting.threshold
-    start, eta = setting.init_variance, setting.learning_rate
-    first = n * math.log(14 * m * start / level) / (2 * eta * smallest)
-    second = math.log((m - n) * start / (8 * m * level)) / (2.02 * eta * setting.weight_decay)
-    return first, second
-
-
-def theorem_time(setting: RidgeSetting) -> float:
-    """The bound t_2 >= of RR, Eq. 7 (Theorem 4.2), for features of covariance I/m."""
-    n, m = setting.n_train, setting.n_features
-    away = math.sqrt(setting.threshold * m) + setting.teacher_norm
-    factor = 0.5 * (m - n) * setting.init_variance / away**2
-    return math.log(factor) / (4 * setting.learning_rate * setting.weight_decay)
-
-
-def smallest_eigenvalue(setting: RidgeSetting, deviation: float = 0.0) -> float:
-    """Bound on lambda_min^+ of Phi^T Phi at a finite size: (1 - sqrt(n/m) - u/sqrt(m))^2.
-
-    It holds with probability 1 - 2 exp(-u^2/2), u = ``deviation`` (Davidson and Szarek 2001); u = 0
-    is the limit of large sizes and below the mean square root.  0 where the bound is empty.
-    """
-    validate.number("deviation", deviation, at_least=0)
-    n, m = setting.n_train, setting.n_features
-    return max(0.0, 1 - math.sqrt(n / m) - deviation / math.sqrt(m)) ** 2
-
-
 def bessel_train_loss(setting: RidgeSetting, step) -> np.ndarray:
-    """LE's train loss on RR's clock: e^(-2 eta lambda t) nu^2/2 e^(-s(1+a)) I_1(2s sqrt(a))/(s sqrt(a)).
+    """LE's train loss times RR's clock: e^(-2 eta lambda t) (nu^2/2) F(2 eta t / m).
 
-    s = 2 eta t / m and a = m/n, LE's ratio (LE, Eq. 9); gradient flow, zero teacher, no noise
-    (derived by us).  ValueError otherwise.
+    F(s) = e^(-s(1+a)) I_1(2s sqrt(a)) / (s sqrt(a)) with a = m/n (LE, Eq. 9).  Gradient flow; a
+    teacher, noise or spikes raise ValueError (derived by us).
     """
     for name in ("teacher_norm", "label_noise", "n_spikes"):
         if value := getattr(setting, name):
