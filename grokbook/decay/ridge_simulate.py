@@ -56,7 +56,7 @@ class Run:
         return theta - self.target, np.concatenate([theta, rest, -np.ones_like(step)], axis=1)
 
     def losses(self, step) -> tuple[np.ndarray, np.ndarray]:
-        """Train and test loss at whole, increasing steps; (n_steps,) each.  ValueError otherwise."""
+        """Train and test loss at whole, increasing steps, (n_steps,); ValueError otherwise."""
         residual, parts = self._modes(step)
         test = np.einsum("ti,ti->t", parts @ self.gram, parts)
         return 0.5 * residual**2 @ self.spread, np.maximum(test, 0.0)

@@ -77,7 +77,8 @@ def curves(setting: RidgeSetting, step) -> Curves:
     Figure 5.  On the training set L is twice the train loss.  Arguments as :func:`losses`.
     """
     train, test = losses(setting, step)
-    shares = [erf(np.sqrt(setting.threshold / (2 * loss))) for loss in (2 * train, test)]
+    both = (np.maximum(loss, 1e-300) for loss in (2 * train, test))
+    shares = [erf(np.sqrt(setting.threshold / (2 * loss))) for loss in both]
     return Curves(step, train, test, *shares)
 
 
