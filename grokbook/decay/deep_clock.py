@@ -23,9 +23,10 @@ def gradient(layers: list[np.ndarray], inputs: np.ndarray) -> tuple[float, list[
     """The train loss (1/2n) sum f^2 of the zero teacher, and its gradient in each layer."""
     *passed, output = outputs(layers, inputs)
     n, back, found = len(inputs), output / len(inputs), []
-    for layer, before in zip(layers[::-1], passed[::-1], strict=True):
-        found.append(back.T @ before)
-        back = (back @ layer) * (before > 0)
+    for k in range(len(layers) - 1, -1, -1):
+        found.append(back.T @ passed[k])
+        if k:
+            back = (back @ layers[k]) * (passed[k] > 0)
     return float(0.5 / n * np.sum(output**2)), found[::-1]
 
 
