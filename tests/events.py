@@ -91,6 +91,26 @@ def xor():
     return {name: _times(simulate.curves(one)) for name, one in runs.items()}
 
 
+def ridge():
+    """Ridge regression with decay, noise and spikes, and a ReLU network, of RR."""
+    from grokbook.decay import deep_clock, ridge_simulate
+    from grokbook.decay.ridge_setting import NetSetting, RidgeSetting
+
+    setting = RidgeSetting(40, 200, weight_decay=1e-3)
+    settings = {
+        "plain": setting,
+        "noise": replace(setting, label_noise=0.1),
+        "spikes": replace(setting, n_spikes=5, learning_rate=0.4),
+    }
+    found = {}
+    for name, one in settings.items():
+        fits, learns = ridge_simulate.times(one, SEEDS).T
+        found[name] = {"mem": fits, "gen": learns}
+    step = np.unique(np.round(np.append(0, np.geomspace(1, 3000, 60))))
+    net = NetSetting(d_in=20, n_train=15, width=50, weight_decay=0.1)
+    return found | {"network": _times(deep_clock.trajectory(net, step, SEEDS))}
+
+
 def _trained(runs):
     times = [_times(run.curves) for run in runs]
     return {event: np.array([one[event] for one in times]) for event in times[0]}
@@ -138,7 +158,7 @@ def tickets():
     return {"dense": _trained(dense), "ticket": _trained(under_mask)}
 
 
-PARTS = (linear, two_layer, logistic, xor, modular, tickets)
+PARTS = (linear, two_layer, logistic, xor, ridge, modular, tickets)
 
 if __name__ == "__main__":
     found = {part.__name__: part() for part in PARTS}
