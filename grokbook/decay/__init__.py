@@ -1,0 +1,1 @@
+"""The clock of weight decay: ridge regression (paper RR), diagonal nets and matrices (paper DI)."""
