@@ -38,7 +38,7 @@ COMPARISONS = ("relative", "absolute", "at_most", "at_least", "between", "differ
 LEDGER = source.ROOT / "ledger"
 # Any of them, set to something else than 0, makes a failed claim raise.
 STRICT = ("GROKBOOK_CI", "GROKBOOK_STRICT")
-ID = re.compile(r"(LE|LS|XC|NS|GT)-(\d\d|[A-Z]\d)|GB-\d{2,3}")
+ID = re.compile(r"(LE|LS|XC|NS|GT|RR|DI)-(\d\d|[A-Z]\d)|GB-\d{2,3}")
 
 
 class ClaimFailed(AssertionError):

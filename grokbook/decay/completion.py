@@ -90,7 +90,10 @@ def observed(setting: CompletionSetting, seed: int) -> tuple[np.ndarray, np.ndar
 def gradient_descent(setting: CompletionSetting, seed: int, step) -> CompletionRun:
     """The plain loop, recorded at ``step``; ValueError unless they are whole and increasing."""
     step = validate.whole_steps("step", step)
-    seen, (u, v) = observed(setting, seed), setting.init_scale * np.eye(setting.d)[None].repeat(2, 0)
+    seen, (u, v) = (
+        observed(setting, seed),
+        setting.init_scale * np.eye(setting.d)[None].repeat(2, 0),
+    )
     rows, shrink = [], 1 - setting.learning_rate * setting.weight_decay
     for k in range(int(step[-1]) + 1):
         weights = u @ u.T - v @ v.T

@@ -17,7 +17,7 @@ from scipy.special import expit, ndtr
 
 from grokbook import validate
 from grokbook.curves import Curves
-from grokbook.decay.diagonal_setting import DiagonalSetting, Samples
+from grokbook.decay.diagonal_setting import DiagonalSetting, Samples, draw
 
 # With more inputs Newton's matrix is approximate, and takes so many of them exactly.
 _MANY, _TOP = 1000, 400
@@ -69,7 +69,9 @@ class Path:
     def parameter_norm(self, samples: Samples) -> np.ndarray:
         """Norm of (u, v) at each time; its square is the sum of 2 s^2 cosh(2 a)."""
         pairs = zip(self.scale, self.coefficient, strict=True)
-        return np.array([s * (2 * np.cosh(2 * (c @ samples.inputs)).sum()) ** 0.5 for s, c in pairs])
+        return np.array(
+            [s * (2 * np.cosh(2 * (c @ samples.inputs)).sum()) ** 0.5 for s, c in pairs]
+        )
 
 
 def grid(last: float, width: float, first: float = 1e-5, factor: float = 2.0) -> np.ndarray:
@@ -86,13 +88,7 @@ def grid(last: float, width: float, first: float = 1e-5, factor: float = 2.0) ->
     return np.concatenate([early, width * np.arange(1, round(last / width) + 1)])
 
 
-def flow(
-    setting: DiagonalSetting,
-    samples: Samples,
-    clock,
-    *,
-    loss: Callable = logistic,
-) -> Path:
+def flow(setting: DiagonalSetting, samples: Samples, clock, *, loss: Callable = logistic) -> Path:
     """Gradient flow from u = v = alpha, at the times ``clock``, which are the integrator's too.
 
     Backward differences of second order in tau; each step by Newton's method on the n outputs,
@@ -115,23 +111,17 @@ def flow(
     if clock[0] == 0 or np.any(width[1:] > 2.41 * width[:-1]):
         raise ValueError(f"clock = {clock}: must be > 0, its steps growing by 2.4 at most")
     scale = setting.init_scale * np.exp(-clock)
-    rate = 2 / (len(samples.inputs) * setting.weight_decay)
-    c = [np.zeros(len(samples.inputs))]
-    q = [np.zeros(len(samples.inputs))]
-    for k, s in enumerate(scale):
-        if k == 0:
-            base, pull, guess = c[0], rate * width[0], q[0]
-        else:
-            grow = width[k] / width[k - 1]
-            base = ((1 + grow) ** 2 * c[-1] - grow**2 * c[-2]) / (1 + 2 * grow)
-            pull = rate * width[k] * (1 + grow) / (1 + 2 * grow)
-            guess = 2 * q[-1] - q[-2]
-        found = _implicit(samples, loss, s, base, pull, guess)
+    grow = np.append(0.0, width[1:] / width[:-1])
+    pull = 2 / (len(samples.inputs) * setting.weight_decay) * width * (1 + grow) / (1 + 2 * grow)
+    c, q = [[np.zeros(len(samples.inputs))] * 2 for _ in range(2)]
+    for k, ratio in enumerate(grow):
+        base = ((1 + ratio) ** 2 * c[-1] - ratio**2 * c[-2]) / (1 + 2 * ratio)
+        found = _implicit(samples, loss, scale[k], base, pull[k], 2 * q[-1] - q[-2])
         if found is None:
             raise ValueError(f"clock[{k}] = {clock[k]:g}: Newton's method fails, take finer steps")
         c.append(found[0])
         q.append(found[1])
-    return Path(clock, scale, np.array(c[1:]), np.array(q[1:]))
+    return Path(clock, scale, np.array(c[2:]), np.array(q[2:]))
 
 
 def _weights(samples, scale, coefficient):
@@ -144,13 +134,20 @@ def _weights(samples, scale, coefficient):
 def _implicit(samples, loss, scale, base, pull, output):
     """c and q with c = base - pull l'(q), q the outputs at c; None if Newton's method fails."""
     tolerance = 3e-5 if samples.inputs.dtype == np.float32 else 1e-10
-    for _ in range(100):
+    # Margins guessed too low make c, and w exponentially, far too large: c grows by less in a step.
+    most = np.inf if samples.target.any() else 10 * np.max(np.abs(base)) or np.inf
+    for _ in range(200):
         slope, curvature = loss(output, samples.target)
         coefficient = base + pull * slope
+        wild = np.abs(pull * slope) > most
+        if wild.any():
+            output = output + 0.5 * wild
+            continue
         a, weights = _weights(samples, scale, coefficient)
         miss = output - samples.inputs @ weights.astype(samples.inputs.dtype)
         if not np.all(np.isfinite(miss)):
-            return None
+            output = output + 1
+            continue
         if np.max(np.abs(miss)) <= tolerance * (1 + np.max(np.abs(output))):
             return coefficient, output
         matrix = _sensitivity(samples, scale, a) * (pull * curvature)
@@ -234,3 +231,25 @@ def curves(setting: DiagonalSetting, samples: Samples, path: Path) -> Curves:
         (path.output > 0).mean(axis=1),
         np.clip(accuracy, 0, 1),
     )
+
+
+def small_path(seed: int = 0) -> dict[str, np.ndarray]:
+    """A path of votes with 64 samples and 600 inputs, to look at: one picture for every alpha.
+
+    Returns
+    -------
+    dict
+        ``log_scale`` (n_times,), ln s from 2.3 to -6; ``weights`` (n_times, d), ``margins``
+        (n_times, n), ``train_accuracy``, ``test_accuracy`` (n_times,) there.
+    """
+    setting = DiagonalSetting(n_train=64, d_in=600, init_scale=10 * np.e)
+    samples = draw(setting, seed)
+    path = flow(setting, samples, grid(9.3, 0.1, 1e-4))
+    kept, found = path.clock > 0.95, curves(setting, samples, path)
+    return {
+        "log_scale": np.log(path.scale)[kept],
+        "weights": path.weights(samples)[kept],
+        "margins": path.output[kept],
+        "train_accuracy": found.train_accuracy[kept],
+        "test_accuracy": found.test_accuracy[kept],
+    }
