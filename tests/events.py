@@ -158,7 +158,25 @@ def tickets():
     return {"dense": _trained(dense), "ticket": _trained(under_mask)}
 
 
-PARTS = (linear, two_layer, logistic, xor, ridge, modular, tickets)
+def diagonal():
+    """Diagonal networks and matrix completion of DI."""
+    from grokbook.curves import crossing_time
+    from grokbook.decay import completion, diagonal_simulate
+    from grokbook.decay.diagonal_setting import DiagonalSetting, draw
+
+    found, clock = {}, diagonal_simulate.grid(7.0, 0.1)
+    setting = DiagonalSetting(96, 600, init_scale=2.0)
+    for data in ("votes", "gap"):
+        one = replace(setting, data=data)
+        samples = draw(one, 0)
+        path = diagonal_simulate.flow(one, samples, clock)
+        found[data] = _times(diagonal_simulate.curves(one, samples, path))
+    small = completion.CompletionSetting(12, 60, 3.0, weight_decay=1e-3)
+    run = completion.flow(small, 0, diagonal_simulate.grid(4.0, 0.1, 1e-4))
+    return found | {"matrices": {"gen": crossing_time(run.clock, -run.test_loss, -0.05)}}
+
+
+PARTS = (linear, two_layer, logistic, xor, ridge, modular, tickets, diagonal)
 
 if __name__ == "__main__":
     found = {part.__name__: part() for part in PARTS}

@@ -1,1 +1,1 @@
-"""The clock of weight decay (papers RR and DI): models that generalise when decay has run down."""
+"""The clock of weight decay: ridge regression (paper RR), diagonal nets and matrices (paper DI)."""
