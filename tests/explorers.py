@@ -117,6 +117,14 @@ def in_chromium(browser, module, script, data=None):
         )
 
 
+def close(found, expected, **tolerance):
+    """Assert that all agree, infinities and zeros among them exactly."""
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    special = ~np.isfinite(expected) | (expected == 0)
+    assert np.array_equal(found[special], expected[special])
+    np.testing.assert_allclose(found[~special], expected[~special], **tolerance)
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves a folder without a log."""
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from explorers import slider_time
+from explorers import close, slider_time
 from grokbook.linear import LinearSetting, decay, theory
 
 NAMES = {
@@ -58,14 +58,6 @@ BOTH = """(module, cases) => cases.map(({ setting, level, steps }) => {
     edge: module.largestRatio(setting, level),
   };
 })"""
-
-
-def close(found, expected, **tolerance):
-    """Whether all agree, infinities and zeros among them exactly."""
-    found, expected = np.asarray(found, float), np.asarray(expected, float)
-    special = ~np.isfinite(expected) | (expected == 0)
-    assert np.array_equal(found[special], expected[special])
-    np.testing.assert_allclose(found[~special], expected[~special], **tolerance)
 
 
 def test_it_agrees_with_the_package(engine):

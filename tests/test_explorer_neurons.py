@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+import recorded_neurons
 import recordings
 from explorers import violations
 from grokbook.xor import simulate
@@ -19,13 +20,13 @@ DIRECTIONS = np.array([np.cos(ANGLES), np.sin(ANGLES)])
 @pytest.fixture(scope="module")
 def run():
     """The run behind the recording."""
-    return recordings.record()
+    return recorded_neurons.record()
 
 
 @pytest.fixture(scope="module")
 def packed(run):
     """The recording, as the page receives it."""
-    return json.loads(json.dumps(recordings.pack(run)))
+    return json.loads(json.dumps(recorded_neurons.pack(run)))
 
 
 def outputs(places, sign):
@@ -125,8 +126,10 @@ def test_the_share_of_turned_neurons_is_the_runs(engine, packed, run):
 
 def test_the_run_is_the_packages(run):
     """The coordinates shown are projections of the trained network, not of a copy."""
-    again = simulate.descend(recordings.SETTING, [0, 100], recordings.SEED, loss="linear")
-    k = recordings.STEP.index(min(recordings.STEP, key=lambda one: abs(one - 100)))
+    again = simulate.descend(
+        recorded_neurons.SETTING, [0, 100], recorded_neurons.SEED, loss="linear"
+    )
+    k = recorded_neurons.STEP.index(min(recorded_neurons.STEP, key=lambda one: abs(one - 100)))
     assert np.array_equal(again.projection[0], run.projection[0])
     moved = np.abs(run.projection[k] - again.projection[1]).max()
     assert moved < 0.1 * np.abs(again.projection[1]).max()

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import recorded_neurons
 import recordings
 from grokbook.xor import simulate
 
@@ -13,8 +14,8 @@ from grokbook.xor import simulate
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The run, and the file that a build writes of it."""
-    folder = tmp_path_factory.mktemp("extra")
-    return recordings.record(), recordings.write(folder)
+    (written,) = recordings.write(tmp_path_factory.mktemp("extra"), [recorded_neurons])
+    return recorded_neurons.record(), written
 
 
 def numbers(text):
@@ -59,9 +60,10 @@ def test_a_rebuild_runs_nothing(made, tmp_path, monkeypatch):
     def refuse():
         raise AssertionError("ran again")
 
-    monkeypatch.setattr(recordings, "record", refuse)
-    assert recordings.write(tmp_path).read_bytes() == made[1].read_bytes()
-    monkeypatch.setattr(recordings, "SEED", 1)
+    monkeypatch.setattr(recorded_neurons, "record", refuse)
+    (again,) = recordings.write(tmp_path, [recorded_neurons])
+    assert again.read_bytes() == made[1].read_bytes()
+    monkeypatch.setattr(recorded_neurons, "SEED", 1)
     with pytest.raises(AssertionError, match="ran again"):
-        recordings.write(tmp_path)
+        recordings.write(tmp_path, [recorded_neurons])
     assert list(recordings.KEPT.glob("neurons-*.json"))

@@ -28,6 +28,8 @@ import citation
 import grokbook
 import pages
 import provenance
+import recorded_neurons
+import recorded_scale
 import recordings
 import scoreboard
 from grokbook import claims
@@ -127,7 +129,7 @@ def prepare(app) -> None:
     scoreboard.write(records, app.config.html_baseurl, app.config.author)
     pages.write_costs(wanted)
     pages.write_json(records, EXTRA / "claims.json")
-    recordings.write(EXTRA)
+    recordings.write(EXTRA, [recorded_neurons, recorded_scale])
     (EXTRA / "index.html").write_text(
         LANDING.format(icon=Path(app.config.html_favicon).name, first=app.config.root_doc)
     )

@@ -1,28 +1,21 @@
 // A two-layer ReLU network in the plane of its two signal directions, from a recorded run. No DOM.
 
-const FULL = 32767;
-
-function numbers(text) {
-  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const length = bytes.length / 2;
-  return Float64Array.from({ length }, (_, k) => view.getInt16(2 * k, true) / FULL);
-}
+import { unpackNumbers } from "./numerics.js";
 
 /**
- * The recording of book/_ext/recordings.py, unpacked. Beside what it holds as it is:
+ * The recording of book/_ext/recorded_neurons.py, unpacked. Beside what it holds as it is:
  * neurons: for each record the coordinates of all neurons, (x, y) in turn, in units of the longest
  * coordinate of that record, which is `unit` times alpha |mu|^2 / sqrt(m);
  * points: (x, y) of the training inputs in turn, in units of |mu|.
  */
 export function unpack(recording) {
   const { sign, step, reach } = recording;
-  const all = numbers(recording.neurons);
+  const all = unpackNumbers(recording.neurons);
   const each = 2 * sign.length;
   return {
     ...recording,
     neurons: step.map((_, k) => all.subarray(k * each, (k + 1) * each)),
-    points: numbers(recording.points).map((one) => one * reach),
+    points: unpackNumbers(recording.points).map((one) => one * reach),
   };
 }
 

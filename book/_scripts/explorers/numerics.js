@@ -1,11 +1,12 @@
-/* Special functions and roots in double precision; no DOM.
+/* Special functions, roots and recorded numbers in double precision; no DOM.
 
    gammaP(a, x)           regularised lower incomplete gamma function for a = 1/2, 1, 3/2, …
    gammaPInverse(a, p)    the x with gammaP(a, x) = p, for p in (0, 1).
    normal(z)              distribution function of the normal law, exact in its lower tail.
    normalInverse(p)       its quantile, for p in (0, 1).
    root(f, a, b)          where f changes sign between a and b (Chandrupatla's method).
-   geometric(a, b, n)     n numbers from a to b, evenly spaced in their logarithm. */
+   geometric(a, b, n)     n numbers from a to b, evenly spaced in their logarithm.
+   unpackNumbers(text)    what `numbers` of book/_ext/recordings.py has packed, in [-1, 1]. */
 
 const EPSILON = Number.EPSILON;
 
@@ -111,4 +112,10 @@ export function root(f, a, b) {
 export function geometric(a, b, n) {
   const rate = Math.log(b / a) / (n - 1);
   return Float64Array.from({ length: n }, (_, k) => (k === n - 1 ? b : a * Math.exp(rate * k)));
+}
+
+export function unpackNumbers(text) {
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const view = new DataView(bytes.buffer), length = bytes.length / 2;
+  return Float64Array.from({ length }, (_, k) => view.getInt16(2 * k, true) / 32_767);
 }
