@@ -16,7 +16,7 @@ CHAPTERS =
 IN_VENV = .venv/bin/python
 
 help: ## print this list
-	@echo "Grokbook: an executable companion to five papers on grokking"
+	@echo "Grokbook: an executable companion to seven papers on grokking"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 install: ## make .venv with the pinned set and grokbook (done by the others when needed)

@@ -1,4 +1,4 @@
-"""The helper package of Grokbook, an executable companion to five papers on grokking.
+"""The helper package of Grokbook, an executable companion to seven papers on grokking.
 
 ``curves`` defines a run and its crossing times, ``linear``, ``logistic``, ``xor``, ``modular`` and
 ``tickets`` hold theory and simulation, ``claims`` the ledger, ``results`` the stored results,

@@ -3,9 +3,10 @@
 import math
 
 import numpy as np
+import pytest
 from scipy.special import erf
 
-from explorers import close
+from explorers import close, slider_time
 from grokbook.decay import ridge_theory as theory
 from grokbook.decay.ridge_setting import RidgeSetting
 
@@ -74,3 +75,23 @@ def test_it_agrees_with_the_package(engine):
         for time in times:
             kinds["0" if time == 0 else "inf" if math.isinf(time) else "between"] += 1
     assert min(kinds.values()) >= 10, kinds
+
+
+PAGE = "book/decay/01-the-clock-of-weight-decay.html"
+
+
+@pytest.mark.site
+@pytest.mark.browser
+def test_the_page_answers(opened):
+    tab = opened(PAGE, "ridge")
+    box = tab.locator(".explorer")
+    says = box.locator(".says")
+    _, late = theory.times(RidgeSetting())
+    assert f"{round(late, -2):,.0f}" in says.inner_text()
+    assert "predictor 0 passes too" in says.inner_text()
+    box.get_by_role("button", name="noise that stops the clock").click()
+    assert "does not come below c by step 10⁹" in says.inner_text()
+    box.get_by_role("button", name="a threshold that asks for the teacher").click()
+    assert "does not pass" in says.inner_text()
+    assert slider_time(tab, "weight decay") < 16
+    assert not tab.heard

@@ -121,9 +121,17 @@ def test_workflows_pin_their_actions_and_grant_nothing_at_the_top(path):
     assert text.count("actions/checkout@") == text.count("persist-credentials: false")
 
 
-def test_citation_names_the_five_papers():
+def test_citation_names_the_seven_papers():
     cited = re.findall(r"arXiv:(\d{4}\.\d{5})", read("CITATION.cff"))
-    assert sorted(cited) == ["2310.02541", "2310.16441", "2310.19470", "2410.04489", "2501.04697"]
+    assert sorted(cited) == [
+        "2310.02541",
+        "2310.16441",
+        "2310.19470",
+        "2311.18817",
+        "2410.04489",
+        "2501.04697",
+        "2601.19791",
+    ]
 
 
 def test_content_licence_is_the_whole_legal_code():

@@ -206,7 +206,7 @@ def title_page(site: Path, address: str) -> str:
     edition = "state of main" if grokbook.edition() == "main" else grokbook.edition()
     return (
         f'<section class="title-page"><h1>{html.escape(config["title"])}</h1>'
-        "<p class='subtitle'>Five papers on grokking, re-derived and executed, "
+        "<p class='subtitle'>Seven papers on grokking, re-derived and executed, "
         "every claim checked</p>"
         f"<p>{html.escape(config['author'])}</p>"
         f"<p>Edition: {edition}, grokbook {grokbook.__version__}</p>"

@@ -9,7 +9,7 @@ from functools import cache
 import grokbook
 from grokbook import machine
 
-BOOK = "Grokbook: an executable companion to five papers on grokking"
+BOOK = "Grokbook: an executable companion to seven papers on grokking"
 
 
 @cache
