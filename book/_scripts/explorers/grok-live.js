@@ -84,7 +84,8 @@ export function told(records, { steps }, ended = "") {
   if (!last) return "";
   const now = `Step ${last.step} of ${steps}: ${percent(last.trainAccuracy)} of the training ` +
     `pairs and ${percent(last.testAccuracy)} of the new ones are right; ` +
-    `${percent(last.collapsed)} of the training samples have collapsed; weight norm ${readable(last.norm)}.`;
+    `${percent(last.collapsed)} of the training samples have collapsed; weight norm ` +
+    `${readable(last.norm)}.`;
   const times = `${when(records, "trainAccuracy", "The training pairs")}; ` +
     `${when(records, "testAccuracy", "the new ones")}.`;
   return [now, times, ended].filter(Boolean).join(" ");

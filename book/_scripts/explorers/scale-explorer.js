@@ -1,4 +1,4 @@
-/* The page of the recorded path: alpha shifts it, lambda stretches it, and a slider follows it. */
+/* The page of the recorded path: alpha shifts it, lambda stretches it, a slider follows it. */
 
 import { defaults, panel } from "./controls.js";
 import { chart, readable } from "./plot.js";
@@ -63,8 +63,8 @@ export function sentence({ setting: { start, decay }, scale, step, level, now })
     `after ${readable(step)} steps. The test accuracy is ${percent(now.test)}, and the three ` +
     `coordinates that matter hold ${percent(now.share)} of the weights’ sum. ` +
     `${percent(LEVEL)} comes at step ${readable(level)}: ηλT\u00a0= ln\u00a0α\u00a0+ ` +
-    `${readable(constant)}, whatever α. The run is one at λ\u00a0=\u00a010⁻⁴; ten times the decay ` +
-    "adds about a tenth to that number, which is left out here.";
+    `${readable(constant)}, whatever α. The run is one at λ\u00a0=\u00a010⁻⁴; ten times the ` +
+    "decay adds about a tenth to that number, which is left out here.";
 }
 
 /* --- The two charts -------------------------------------------------------------------------- */
