@@ -65,7 +65,7 @@ class CompletionRun:
     train_loss, test_loss : (n_times,) arrays
         Mean squared error over the observed and over the other entries.
     unseen : (n_times,) array
-        Largest |W_ij| of the entries with neither (i, j) nor (j, i) observed.
+        Largest size of the entries with neither (i, j) nor (j, i) observed.
     norm : (n_times,) array
         Length of (U, V).
     balance : (n_times,) array

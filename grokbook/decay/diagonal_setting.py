@@ -17,7 +17,7 @@ _LARGE = 2_000_000  # entries above which inputs are kept in single precision
 class DiagonalSetting:
     """f(x) = <u^2 - v^2, x>, full-batch gradient descent with weight decay (DI, Section 3).
 
-    The defaults are those of DI Figure 1a; :data:`MISGROKKING` has those of Figure 1b.
+    The defaults are those of DI Figure 1a; ``MISGROKKING`` has those of Figure 1b.
 
     Attributes
     ----------

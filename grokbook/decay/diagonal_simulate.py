@@ -158,7 +158,7 @@ def _implicit(samples, loss, scale, base, pull, output):
 
 
 def _sensitivity(samples, scale, a):
-    """dq/dc, (n, n); with many inputs by the mean of cosh(2 a) for all but the largest |a|."""
+    """dq/dc, (n, n); with many inputs by the mean of cosh(2 a) for all but the largest of a."""
     stretch = 4 * scale**2 * np.cosh(2.0 * a.astype(float))
     if len(a) <= _MANY:
         return (samples.inputs * stretch) @ samples.inputs.T

@@ -52,7 +52,7 @@ def normaliser(
 
 
 def l1_margin(samples: Samples) -> float:
-    """The largest min_i <w, x_i> with |w|_1 = 1, by linear programming."""
+    """The largest min_i <w, x_i> at an L1 norm of w of 1, by linear programming."""
     n, d = samples.inputs.shape
     # w = w_+ - w_-, and the margin m: maximise m with <w, x_i> >= m, sum w_+ + w_- <= 1.
     above = np.hstack([-samples.inputs, samples.inputs, np.ones((n, 1))])
@@ -69,7 +69,8 @@ def l1_margin(samples: Samples) -> float:
 def margin_bounds(samples: Samples, weights, pull) -> tuple[float, float]:
     """Bounds on the largest L1 margin, from any weights and any positive numbers on the samples.
 
-    min_i q_i / |w|_1 from below, max_k |sum_i r_i x_ik| / sum_i r_i from above (weak duality).
+    From below min_i q_i over the L1 norm of w, from above the largest entry of sum_i r_i x_i over
+    sum_i r_i (weak duality).
     """
     weights = validate.array("weights", weights, shape=samples.teacher.shape)
     pull = validate.array("pull", pull, shape=samples.target.shape)

@@ -26,7 +26,7 @@ class RidgeSetting:
     init_variance : float
         nu^2 >= 0 of each initial weight.
     teacher_norm : float
-        ||theta*|| >= 0; the direction is uniform.
+        Norm of theta*, >= 0; the direction is uniform.
     label_noise : float
         sigma >= 0: standard deviation of the noise on each training label, drawn once.
     threshold : float
