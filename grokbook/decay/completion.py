@@ -1,4 +1,4 @@
-"""Matrix completion with W = U U^T - V V^T and weight decay (DI, Section 3.3 and Figure 3).
+"""Matrix completion with W = U U^T - V V^T and weight decay (DI, Theorem 3.11 and Figure 3).
 
 With S = G + G^T and G the gradient of the mean squared error over the observed entries, the flow
 is dU/dt = -S U - lambda U and dV/dt = S V - lambda V.  So U^T V = s^2 I with s = alpha
