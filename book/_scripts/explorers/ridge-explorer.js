@@ -78,7 +78,7 @@ export function sentence({ setting, times: [train, test], nothing }) {
   }
   const noise = model.criticalNoise(setting), end = model.floor(setting);
   parts.push(noise
-    ? `The clock stops at a noise of σ_c\u00a0=\u00a0${readable(noise)}.`
+    ? `The clock stops at a label noise of ${readable(noise)}.`
     : `No noise is small enough: the test loss ends near ${readable(end)}.`);
   return parts.join("");
 }
