@@ -137,8 +137,8 @@ def write_costs(wanted) -> None:
     text = (
         "(what-it-costs)=\n# What it costs\n\n"
         "Measured when this site was built, one thread a chapter and two chapters at a time. "
-        "The budget is in CPU seconds of the kernel and its children; the tests fail above one and "
-        "a half times a budget, or above 1 GB.\n\n" + "\n".join(lines) + "\n"
+        "The budget is in CPU seconds of the kernel and its children; the tests fail above twice "
+        "a budget, or above 1 GB.\n\n" + "\n".join(lines) + "\n"
     )
     write_if_new(BOOK / "what-it-costs.md", text)
 
