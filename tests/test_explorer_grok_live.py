@@ -81,6 +81,10 @@ def of_the_package(values):
     )
 
 
+# Without vector instructions torch rounds a uniform draw at two other places.
+DRAWN = 4 * 2.0**-24 if torch.backends.cpu.get_cpu_capability() == "DEFAULT" else 0.0
+
+
 def far(one, other):
     """Largest difference as a part of the largest value."""
     one, other = np.asarray(one, float), np.asarray(other, float)
@@ -103,7 +107,7 @@ def test_a_seed_draws_what_numpy_and_torch_draw(engine):
         generator = torch.Generator().manual_seed(seed)
         parts = [torch.empty(3000).uniform_(-0.127, 0.127, generator=generator)]
         parts.append(torch.empty(1000).uniform_(-1 / 3, 1 / 3, generator=generator))
-        assert drawn == torch.cat(parts).tolist()
+        assert far(drawn, torch.cat(parts)) <= DRAWN
 
 
 def test_a_seed_of_the_page_is_a_seed_of_the_package(engine):
@@ -115,7 +119,7 @@ def test_a_seed_of_the_page_is_a_seed_of_the_package(engine):
     train, test = setting.data(3)
     pairs = torch.cat([train.inputs, test.inputs]) @ torch.tensor([31, 1])
     assert found["pairs"] == {"order": pairs.tolist(), "nTrain": len(train)}
-    assert found["weights"] == setting.initial(3).tolist()
+    assert far(found["weights"], setting.initial(3)) <= DRAWN
 
 
 # --- The products ---------------------------------------------------------------------------
@@ -226,9 +230,11 @@ ARMS = {
 def test_the_first_steps_in_double_precision_are_the_packages(engine, arm):
     values = SMALL | ARMS[arm] | {"seed": randomness.shifted(0)}
     steps = STEPS.get(arm, 100)
-    found = engine("mlp.js", RUN, {"setting": values, "vectors": True, "n": steps})
-    assert found["vectors"]
     trainer = of_the_package(values).trainer(0)
+    weights = [part.detach().reshape(-1).numpy() for part in trainer.network.parameters()]
+    given = {"setting": values, "vectors": True, "n": steps, "weights": weights}
+    found = engine("mlp.js", RUN, given)
+    assert found["vectors"]
     run = trainer.run(range(0, steps + 1, 10))
     assert far(found["weights"], trainer.weights.numpy()) < 1e-9
     for ours, theirs in CURVES.items():

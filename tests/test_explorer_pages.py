@@ -90,11 +90,11 @@ def test_the_still_figure_stands_where_no_script_runs(browser, address, page, na
         assert box.get_attribute("data-state") is None
         assert box.bounding_box()["height"] == 0
         assert box.inner_text() == ""
-        assert tab.locator("article figure img").first.is_visible()
+        tab.locator("article figure img").first.wait_for()
         # The nearest figure above; on a page that opens with its explorer, below.
         above = box.locator("xpath=preceding::figure[1]//img")
         still = above if above.count() else box.locator("xpath=following::figure[1]//img")
-        assert still.is_visible()
+        still.wait_for()
 
 
 @every_explorer
