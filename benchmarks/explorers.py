@@ -12,6 +12,7 @@ import os
 import re
 import statistics
 import sys
+from contextlib import contextmanager
 
 from benchmarks import harness
 from tests.explorers import CHROMIUM, FLAGS, PATIENCE, SITE, served
@@ -40,13 +41,6 @@ ASK = r"""async (inputs) => {
 # Seconds from *Start* to the end of a run of *Grok live*: presets, and modulo 59 by its address.
 LIVE = "book/grok-live.html"
 PRESET, LARGE = 15.0, 60.0
-PRESETS = (
-    "delay",
-    "short delay",
-    "no generalisation",
-    "softmax collapse",
-    "StableMax, no regularisation",
-)
 MODULO_59 = "#grok-live?p=59&share=0.5&decay=3&steps=500"
 TRAIN = r"""async (wanted) => {
   const buttons = [...document.querySelectorAll(".explorer button")];
@@ -68,29 +62,35 @@ def pages() -> dict[str, str]:
     return found
 
 
-def measure(browser, address: str, page: str, name: str) -> dict[str, list[float]]:
-    """Milliseconds of each answer, for each slider of the explorer."""
+@contextmanager
+def opened(browser, address: str, name: str):
+    """A tab in which the explorer of a page stands ready."""
     with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
         tab = context.new_page()
         tab.set_default_timeout(PATIENCE)
-        tab.goto(address + page, wait_until="domcontentloaded")
+        tab.goto(address, wait_until="domcontentloaded")
         tab.locator(f'[data-explorer="{name}"]').evaluate("one => one.scrollIntoView()")
         tab.locator(f'[data-explorer="{name}"][data-state="ready"]').wait_for()
+        yield tab
+
+
+def measure(browser, address: str, name: str) -> dict[str, list[float]]:
+    """Milliseconds of each answer, for each slider of the explorer."""
+    with opened(browser, address, name) as tab:
         return tab.evaluate(ASK, INPUTS)
 
 
 def train(browser, address: str) -> list[tuple[str, float, float]]:
     """Each run of *Grok live*: its name, seconds to its end, seconds allowed."""
+    page = address + LIVE
+    with opened(browser, page, "grok-live") as tab:
+        presets = tab.locator(".explorer .presets button").all_inner_texts()
     found = []
-    for name, anchor in [*((name, "") for name in PRESETS), ("", MODULO_59)]:
-        with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
-            tab = context.new_page()
-            tab.set_default_timeout(PATIENCE)
-            tab.goto(address + LIVE + anchor, wait_until="domcontentloaded")
-            tab.locator(".explorer").evaluate("one => one.scrollIntoView()")
-            tab.locator('.explorer[data-state="ready"]').wait_for()
-            allowed = PRESET if name else LARGE
-            found.append((name or "modulo 59, 500 steps", tab.evaluate(TRAIN, name), allowed))
+    for name in presets:
+        with opened(browser, page, "grok-live") as tab:
+            found.append((name, tab.evaluate(TRAIN, name), PRESET))
+    with opened(browser, page + MODULO_59, "grok-live") as tab:
+        found.append(("modulo 59, 500 steps", tab.evaluate(TRAIN, ""), LARGE))
     return found
 
 
@@ -105,7 +105,7 @@ def main() -> int:
     with sync_playwright() as playwright, served(SITE) as address:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, page in pages().items():
-            for label, took in measure(browser, address, page, name).items():
+            for label, took in measure(browser, address + page, name).items():
                 best, middle, allowed = min(took), statistics.median(took), ALLOWED.get(name)
                 bound = f"{allowed:g} ms" if allowed else "–"
                 rows.append(f"| {name} | {label} | {best:.1f} ms | {middle:.1f} ms | {bound} |")

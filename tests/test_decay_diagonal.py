@@ -129,13 +129,3 @@ def test_matrices_follow_the_plain_loop():
 def test_bad_input_is_named(call, names):
     with pytest.raises(ValueError, match=names.replace("[", r"\[")):
         call()
-
-
-def test_the_small_path_goes_from_the_kernel_to_the_signals():
-    found = diagonal_simulate.small_path()
-    assert found["log_scale"][0] == pytest.approx(2.3, abs=0.11)
-    assert found["log_scale"][-1] == pytest.approx(-6, abs=0.01)
-    np.testing.assert_array_equal(found["train_accuracy"], 1)
-    assert found["test_accuracy"][0] < 0.7
-    assert found["test_accuracy"][-1] > 0.99
-    assert found["margins"].shape == (len(found["log_scale"]), 64)

@@ -78,6 +78,8 @@ def test_it_shows_a_lazy_start_and_a_rich_end(packed):
     assert packed["share"][-1] < 0.05
     assert packed["share"][0] > 0.6
     assert packed["scale"] == sorted(packed["scale"])
+    assert packed["scale"][-1] == pytest.approx(recorded_scale.SETTING.init_scale, rel=1e-3)
+    assert np.log(packed["scale"][0]) == pytest.approx(np.log(100) - 11.5, abs=0.01)
 
 
 def test_the_seed_is_one_of_many(packed):

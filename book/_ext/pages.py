@@ -96,18 +96,19 @@ IN_WORDS[FAILED] = "came out otherwise than our verdict says"
 
 def summary(found: dict[str, dict]) -> str:
     """What became of the papers' own claims, and whether each verdict came out again."""
-    total = sum(counts(found).values(), Counter())
-    theirs = sum((c for (_, kind), c in counts(found).items() if kind == GROUPS[0]), Counter())
+    counted = counts(found)
+    rows = sum(one.total() for one in counted.values())
+    theirs = sum((one for (_, kind), one in counted.items() if kind == GROUPS[0]), Counter())
     tried = theirs.total() - theirs[claims.NOT_ATTEMPTED]
     parts = [f"{theirs[one]} {words}" for one, words in IN_WORDS.items() if theirs[one]]
     known, ids = claims.ledgers(), failed(found)
     links = ", ".join(box_link(known[one], one) for one in ids)
-    came = "each test came out as the verdict beside it says"
+    failures = f"**{len(ids)} of our verdicts failed** ({links})"
     return (
         f"Of {theirs.total()} statements of the papers {tried} were tested: {', '.join(parts)}. "
-        f"Another {total.total() - theirs.total()} rows follow from the papers or are findings of "
+        f"Another {rows - theirs.total()} rows follow from the papers or are findings of "
         "ours. When this site was built, "
-        + (f"**{len(ids)} of our verdicts failed** ({links})." if ids else f"{came}.")
+        f"{failures if ids else 'each test came out as the verdict beside it says'}."
     )
 
 

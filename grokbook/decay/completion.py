@@ -150,10 +150,9 @@ def _pull(setting, seen, value):
 def _coupling(y, seen):
     """-d W_e / (long s^2 (2/n)) by error f, for symmetric Y, (n, n)."""
     i, j = seen
-    same = [np.equal.outer(a, b) for a in (i, j) for b in (i, j)]
-    (ii, ij, ji, jj) = same
-    y_of = lambda a, b: y[np.ix_(a, b)]  # noqa: E731
-    return ii * y_of(j, j) + ij * y_of(j, i) + ji * y_of(i, j) + jj * y_of(i, i)
+    # An index that two entries share, times Y at their other indices.
+    ends = ((i, j), (j, i))
+    return sum(np.equal.outer(a, b) * y[np.ix_(c, d)] for a, c in ends for b, d in ends)
 
 
 def _record(setting, seen, tau, u, v):

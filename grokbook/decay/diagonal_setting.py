@@ -94,6 +94,11 @@ class Samples:
         return np.asarray(self.inputs @ self.inputs.T, dtype=float)
 
 
+def patterns(k: int) -> np.ndarray:
+    """All sign patterns of k signals, (2^k, k)."""
+    return 2 * (np.arange(2**k)[:, None] >> np.arange(k) & 1) - 1
+
+
 def draw(setting: DiagonalSetting, seed: int) -> Samples:
     """The training samples of a seed."""
     rng = randomness.generator(seed)

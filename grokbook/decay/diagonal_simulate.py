@@ -17,7 +17,7 @@ from scipy.special import expit, ndtr
 
 from grokbook import validate
 from grokbook.curves import Curves
-from grokbook.decay.diagonal_setting import DiagonalSetting, Samples, draw
+from grokbook.decay.diagonal_setting import DiagonalSetting, Samples, patterns
 
 # With more inputs Newton's matrix is approximate, and takes so many of them exactly.
 _MANY, _TOP = 1000, 400
@@ -208,7 +208,7 @@ def population(setting: DiagonalSetting, samples: Samples, weights) -> tuple[flo
     weights = validate.array("weights", weights, shape=samples.teacher.shape)
     if setting.data == "votes":
         k = setting.n_signal
-        signs = 2 * (np.arange(2**k)[:, None] >> np.arange(k) & 1) - 1
+        signs = patterns(k)
         mean = np.sign(signs.sum(axis=1)) * (signs @ weights[:k])
         chance, rest = np.full(2**k, 0.5**k), weights[k:] @ weights[k:]
     else:
@@ -231,25 +231,3 @@ def curves(setting: DiagonalSetting, samples: Samples, path: Path) -> Curves:
         (path.output > 0).mean(axis=1),
         np.clip(accuracy, 0, 1),
     )
-
-
-def small_path(seed: int = 0) -> dict[str, np.ndarray]:
-    """A path of votes with 64 samples and 600 inputs, to look at: one picture for every alpha.
-
-    Returns
-    -------
-    dict
-        ``log_scale`` (n_times,), ln s from 2.3 to -6; ``weights`` (n_times, d), ``margins``
-        (n_times, n), ``train_accuracy``, ``test_accuracy`` (n_times,) there.
-    """
-    setting = DiagonalSetting(n_train=64, d_in=600, init_scale=10 * np.e)
-    samples = draw(setting, seed)
-    path = flow(setting, samples, grid(9.3, 0.1, 1e-4))
-    kept, found = path.clock > 0.95, curves(setting, samples, path)
-    return {
-        "log_scale": np.log(path.scale)[kept],
-        "weights": path.weights(samples)[kept],
-        "margins": path.output[kept],
-        "train_accuracy": found.train_accuracy[kept],
-        "test_accuracy": found.test_accuracy[kept],
-    }

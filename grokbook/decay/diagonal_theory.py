@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from grokbook import validate
-from grokbook.decay.diagonal_setting import DiagonalSetting, Samples
+from grokbook.decay.diagonal_setting import DiagonalSetting, Samples, patterns
 
 
 def kernel_accuracy(setting: DiagonalSetting) -> float:
@@ -31,7 +31,7 @@ def accuracy_with(setting: DiagonalSetting, n_learnt: int) -> float:
     validate.choice("data", setting.data, ("votes",))
     k = setting.n_signal
     validate.number("n_learnt", validate.count("n_learnt", n_learnt, at_least=0), at_most=k)
-    signs = 2 * (np.arange(2**k)[:, None] >> np.arange(k) & 1) - 1
+    signs = patterns(k)
     agree = np.sign(signs.sum(axis=1)) * np.sign(signs[:, :n_learnt].sum(axis=1))
     return float(0.5 + 0.5 * agree.mean())
 

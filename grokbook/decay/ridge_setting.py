@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from grokbook import validate
 
+HORIZON = 10**9  # steps after which a level that has not been reached counts as out of reach
+
 
 @dataclass(frozen=True)
 class RidgeSetting:

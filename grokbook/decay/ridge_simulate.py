@@ -13,9 +13,7 @@ import numpy as np
 
 from grokbook import randomness, validate
 from grokbook.curves import Curves
-from grokbook.decay.ridge_setting import RidgeSetting
-
-HORIZON = 10**9
+from grokbook.decay.ridge_setting import HORIZON, RidgeSetting
 
 
 @dataclass(frozen=True)

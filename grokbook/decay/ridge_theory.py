@@ -14,9 +14,8 @@ from scipy.special import erf, i1e
 
 from grokbook import validate
 from grokbook.curves import Curves
-from grokbook.decay.ridge_setting import RidgeSetting
+from grokbook.decay.ridge_setting import HORIZON, RidgeSetting
 
-HORIZON = 1e9  # steps after which a level that has not been reached counts as out of reach
 _FEWEST_NODES = 400
 
 

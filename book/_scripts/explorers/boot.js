@@ -14,6 +14,13 @@ export function asked(name, hash = location.hash) {
   return target === name ? Object.fromEntries(new URLSearchParams(query)) : null;
 }
 
+/* A run that was recorded when the site was built, see book/_ext/recordings.py. */
+export async function recorded(name) {
+  const answer = await fetch(new URL(`../recordings/${name}.json`, import.meta.url));
+  if (!answer.ok) throw new Error(`no recording: ${answer.status}`);
+  return answer.json();
+}
+
 async function fill(element) {
   const name = element.dataset.explorer;
   element.dataset.state = "loading";

@@ -2,7 +2,7 @@
 
 import { panel } from "./controls.js";
 import * as floats from "./floats.js";
-import { chart, readable } from "./plot.js";
+import { beside, chart, readable } from "./plot.js";
 
 const NAMES = Object.keys(floats.FORMATS);
 // Drawn one over the other: the shortest lines last.
@@ -182,11 +182,9 @@ function charts() {
 export function start(element, asked) {
   const [loss, ratio] = charts();
   const { element: numbers, cells } = table();
-  const [box, plots] = ["div", "div"].map((tag) => document.createElement(tag));
+  const box = document.createElement("div");
   box.className = "numbers";
   box.append(numbers);
-  plots.className = "plots";
-  plots.append(loss.element, ratio.element);
   let [lines, kept] = [null, ""];
   const form = panel(SPECS, draw, asked);
 
@@ -204,6 +202,6 @@ export function start(element, asked) {
     form.say(sentence(found, truth, setting, end));
   }
 
-  element.replaceChildren(form.element, box, plots);
+  element.replaceChildren(form.element, box, beside(loss, ratio));
   draw(form.values);
 }

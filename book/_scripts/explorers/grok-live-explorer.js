@@ -2,7 +2,7 @@
    itself. */
 
 import { asked } from "./boot.js";
-import { chart, readable } from "./plot.js";
+import { beside, chart, readable } from "./plot.js";
 import { panel } from "./controls.js";
 import { PRESETS, SETTINGS, table, told } from "./grok-live.js";
 
@@ -38,10 +38,7 @@ class Live {
     ];
     this.form = panel(specs, () => this.changed(), setting);
     this.plots = charts();
-    const plots = document.createElement("div");
-    plots.className = "plots";
-    plots.append(...Object.values(this.plots).map((one) => one.element));
-    element.replaceChildren(this.form.element, plots);
+    element.replaceChildren(this.form.element, beside(...Object.values(this.plots)));
     // A run draws twenty times a second; where less motion is asked for, once.
     this.quiet = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 50;
     this.reset();

@@ -3,7 +3,7 @@
 import { defaults, panel } from "./controls.js";
 import * as model from "./linear.js";
 import { geometric } from "./numerics.js";
-import { chart, readable } from "./plot.js";
+import { beside, chart, delayBand, readable, timeMarks } from "./plot.js";
 
 const LEVEL = model.PAPER_LEVEL;
 const PERCENT = "95.45\u00a0%";
@@ -94,13 +94,6 @@ export function sentence({ times: [train, test], edge, limit, target }) {
 
 const step = { label: "step", scale: "log", min: 1 };
 
-function timeMarks({ times }) {
-  return times.map((x, k) => ({ x, style: ["train", "test"][k], label: x > 0 ? readable(x) : "" }));
-}
-
-const delayBand = ({ times: [from, to] }) =>
-  to > from ? [{ from: Math.max(from, 1), to, name: "delay" }] : [];
-
 function drawLosses(plot, seen) {
   const { steps, train, test, target, initial } = seen;
   const low = 10 ** (Math.floor(Math.log10(Math.min(target, initial))) - 4);
@@ -112,8 +105,8 @@ function drawLosses(plot, seen) {
       { x: steps, y: train, style: "train", name: "training" },
       { x: steps, y: test, style: "test", name: "test" },
     ],
-    marks: [...timeMarks(seen), { y: target, label: `loss at ${PERCENT}` }],
-    bands: delayBand(seen),
+    marks: [...timeMarks(seen.times), { y: target, label: `loss at ${PERCENT}` }],
+    bands: delayBand(seen.times),
     description: `${said} ${readable(target)}.`,
   });
 }
@@ -127,8 +120,8 @@ function drawAccuracies(plot, seen) {
       { x: steps, y: accuracies(train), style: "train", name: "training" },
       { x: steps, y: accuracies(test), style: "test", name: "test" },
     ],
-    marks: [...timeMarks(seen).map((one) => ({ ...one, label: "" })), { y: LEVEL }],
-    bands: delayBand(seen),
+    marks: [...timeMarks(seen.times).map((one) => ({ ...one, label: "" })), { y: LEVEL }],
+    bands: delayBand(seen.times),
     description: sentence(seen),
   });
 }
@@ -192,10 +185,7 @@ export function start(element, asked) {
     sweep(seen);
   };
   const form = panel([...CONTROLS, PRESETS], draw, asked);
-  const plots = document.createElement("div");
-  plots.className = "plots";
   over.element.classList.add("wide");
-  plots.append(losses.element, accuracies.element, over.element);
-  element.replaceChildren(form.element, plots);
+  element.replaceChildren(form.element, beside(losses, accuracies, over));
   draw(form.values);
 }

@@ -1,10 +1,10 @@
 // Neurons turning: a recorded run of the XOR network, step by step, in the plane of its signals.
 
+import { recorded } from "./boot.js";
 import { panel } from "./controls.js";
 import { boundary, turnedTo, unpack, wedges } from "./neurons.js";
-import { chart, readable } from "./plot.js";
+import { beside, chart, readable } from "./plot.js";
 
-const RECORDING = new URL("../recordings/neurons.json", import.meta.url);
 const FRAME_MS = 150;
 // Half a side of the plane in units of |mu|, and how far out the longest coordinate is drawn.
 const [SIDE, LONGEST] = [1.35, 0.85];
@@ -160,13 +160,8 @@ function player(run, form, show) {
 }
 
 export async function start(element, asked) {
-  const answer = await fetch(RECORDING);
-  if (!answer.ok) throw new Error(`no recording: ${answer.status}`);
-  const run = unpack(await answer.json());
+  const run = unpack(await recorded("neurons"));
   const [plane, accuracy] = charts();
-  const plots = document.createElement("div");
-  plots.className = "plots";
-  plots.append(plane.element, accuracy.element);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const specs = [
     {
@@ -196,6 +191,6 @@ export async function start(element, asked) {
     form.say(sentence(run, k));
   }
 
-  element.replaceChildren(form.element, plots);
+  element.replaceChildren(form.element, beside(plane, accuracy));
   draw(form.values);
 }

@@ -26,6 +26,9 @@
    width } with any colour of CSS.  A curve, band or region with a name stands in the key under the
    chart, unless key: false.  Styles are classes in book.css: they follow the theme by themselves.
 
+   beside(...charts)   one element with all of them.
+   timeMarks(times), delayBand(times)   marks and bands of a memorisation and a generalisation time.
+
    readable(value, digits = 3)  "23,000", "0.0026", "1.2·10⁻⁷", "∞".
    power(exponent)              "10⁻³".     tenTo(log10, digits)  readable, also beyond 10³⁰⁸.
    ticks(axis, room)   [{ at, label }] of { scale, min, max } with `room` labels at most. */
@@ -429,3 +432,18 @@ class Chart {
 export function chart(options) {
   return new Chart(options);
 }
+
+/* The charts of an explorer, in one element. */
+export function beside(...charts) {
+  const plots = document.createElement("div");
+  plots.className = "plots";
+  plots.append(...charts.map((one) => one.element));
+  return plots;
+}
+
+/* Marks at [memorisation, generalisation], and the band of the delay between them. */
+export const timeMarks = (times) =>
+  times.map((x, k) => ({ x, style: ["train", "test"][k], label: x > 0 ? readable(x) : "" }));
+
+export const delayBand = ([from, to]) =>
+  to > from ? [{ from: Math.max(from, 1), to, name: "delay" }] : [];

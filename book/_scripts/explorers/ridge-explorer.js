@@ -2,7 +2,7 @@
 
 import { defaults, panel } from "./controls.js";
 import { geometric } from "./numerics.js";
-import { chart, readable } from "./plot.js";
+import { beside, chart, delayBand, readable, timeMarks } from "./plot.js";
 import * as model from "./ridge.js";
 
 const POINTS = 120;
@@ -85,12 +85,8 @@ export function sentence({ setting, times: [train, test], nothing }) {
 
 /* --- The two charts -------------------------------------------------------------------------- */
 
-const marksOf = ({ times }) => times.map((x, k) => ({
-  x, style: ["train", "test"][k], label: x > 1 ? readable(x) : "",
-}));
-
-const delayBand = ({ times: [from, to] }) =>
-  Number.isFinite(to) && to > from ? [{ from: Math.max(from, 1), to, name: "delay" }] : [];
+/* A delay without an end is not shaded: the training loss's mark stands alone. */
+const shaded = ({ times }) => (Number.isFinite(times[1]) ? delayBand(times) : []);
 
 function drawLosses(plot, seen) {
   const { steps, train, test, nothing, setting } = seen, c = setting.threshold;
@@ -102,11 +98,11 @@ function drawLosses(plot, seen) {
       { x: steps, y: test, style: "test", name: "test" },
     ],
     marks: [
-      ...marksOf(seen),
+      ...timeMarks(seen.times),
       { y: c, label: "c" },
       { y: nothing, style: "accent", label: "predictor 0" },
     ],
-    bands: delayBand(seen),
+    bands: shaded(seen),
     description: `Training and test loss against step, with the threshold c at ${readable(c)} ` +
       `and the test loss of the predictor 0 at ${readable(nothing)}.`,
   });
@@ -123,10 +119,10 @@ function drawShares(plot, seen) {
       { x: steps, y: shares(test, 1), style: "test", name: "test" },
     ],
     marks: [
-      ...marksOf(seen).map((one) => ({ ...one, label: "" })),
+      ...timeMarks(seen.times).map((one) => ({ ...one, label: "" })),
       { y: model.share(nothing, setting), style: "accent", label: "predictor 0" },
     ],
-    bands: delayBand(seen),
+    bands: shaded(seen),
     description: sentence(seen),
   });
 }
@@ -146,9 +142,6 @@ export function start(element, asked) {
     form.say(sentence(seen));
   };
   const form = panel([...CONTROLS, PRESETS], draw, asked);
-  const plots = document.createElement("div");
-  plots.className = "plots";
-  plots.append(losses.element, shares.element);
-  element.replaceChildren(form.element, plots);
+  element.replaceChildren(form.element, beside(losses, shares));
   draw(form.values);
 }

@@ -1,10 +1,10 @@
 /* The page of the recorded path: alpha shifts it, lambda stretches it, a slider follows it. */
 
+import { recorded } from "./boot.js";
 import { defaults, panel } from "./controls.js";
-import { chart, readable } from "./plot.js";
+import { beside, chart, readable } from "./plot.js";
 import { at, scaleAt, scaleOf, stepAt, unpack } from "./scale.js";
 
-const RECORDING = new URL("../recordings/scale.json", import.meta.url);
 const RATE = 0.01;
 const LEVEL = 0.95;
 const [LEAST, MOST] = [0.3, 100]; // alpha
@@ -108,9 +108,7 @@ function drawWeights(plot, { scale, now }, run) {
 }
 
 export async function start(element, asked) {
-  const answer = await fetch(RECORDING);
-  if (!answer.ok) throw new Error(`no recording: ${answer.status}`);
-  const run = unpack(await answer.json());
+  const run = unpack(await recorded("scale"));
   const accuracies = chart({
     name: "Training and test accuracy against step",
     x: { label: "step" },
@@ -128,9 +126,6 @@ export async function start(element, asked) {
     form.say(sentence(seen));
   };
   const form = panel([...CONTROLS, PRESETS], draw, asked);
-  const plots = document.createElement("div");
-  plots.className = "plots";
-  plots.append(accuracies.element, weights.element);
-  element.replaceChildren(form.element, plots);
+  element.replaceChildren(form.element, beside(accuracies, weights));
   draw(form.values);
 }

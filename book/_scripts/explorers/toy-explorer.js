@@ -2,7 +2,7 @@
 
 import { defaults, panel } from "./controls.js";
 import { geometric, normal, normalInverse } from "./numerics.js";
-import { chart, readable, tenTo } from "./plot.js";
+import { beside, chart, readable, tenTo } from "./plot.js";
 import * as toy from "./toy.js";
 
 const RATE = 0.01; // η, as in the chapter's first figure
@@ -252,9 +252,6 @@ export function start(element, asked) {
     sweep(seen);
   };
   const form = panel([...CONTROLS, PRESETS], draw, asked);
-  const plots = document.createElement("div");
-  plots.className = "plots";
-  plots.append(...Object.values(charts).map((one) => one.element));
-  element.replaceChildren(form.element, plots);
+  element.replaceChildren(form.element, beside(...Object.values(charts)));
   draw(form.values);
 }
