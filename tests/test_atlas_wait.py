@@ -7,7 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 from grokbook import results
-from grokbook.atlas import edges, experiments, held_out, models
+from grokbook.atlas import edges, experiments, held_out, models, networks
 from grokbook.curves import Curves
 from grokbook.linear import LinearSetting, simulate, theory
 from grokbook.logistic import LogisticSetting, flow, limits
@@ -21,8 +21,10 @@ POINTS = LogisticSetting(0.9, n_train=30, noise_scale=2.0)
 
 def test_the_clock_is_whole_and_increases():
     step = models.clock(2.0, 10)
-    assert step[0] == 0 and step[-1] == 100
-    assert np.all(np.diff(step) > 0) and np.array_equal(step, np.round(step))
+    assert step[0] == 0
+    assert step[-1] == 100
+    assert np.all(np.diff(step) > 0)
+    assert np.array_equal(step, np.round(step))
 
 
 @pytest.mark.parametrize(("decades", "per_decade"), [(0, 10), (-1, 10), (2, 0), (2, 2.5)])
@@ -37,7 +39,8 @@ def test_delays_are_counted_at_one_level():
     test = np.array([[0, 0, 0, 0.7, 0.7, 1, 1, 1], [0, 0, 0, 0.7, 0.7, 0.7, 0.7, 0.7]])
     run = Curves(step, train, train, train, test)
     found = models.delays(run, [0.7, 1 - 1e-9])
-    assert found[0] == pytest.approx([2, 2]) and found[1] == pytest.approx([3, np.inf])
+    assert found[0] == pytest.approx([2, 2])
+    assert found[1] == pytest.approx([3, np.inf])
 
 
 def test_the_models_are_those_of_their_parts():
@@ -45,18 +48,18 @@ def test_the_models_are_those_of_their_parts():
     run = models.xor([3, 4], setting, 1.0)
     assert run.step.tolist() == models.clock(1.0, 20).tolist()
     assert run.test_accuracy.shape == (2, run.step.size)
-    cell = models.decayed(0.7, 0.5)
+    cell = networks.decayed(0.7, 0.5)
     assert (cell.train_fraction, cell.optimizer.weight_decay) == (0.7, 0.5)
-    stopped = models.addition([0], models.decayed(0.9, 1.0), 40, stop_at=0.001)
+    stopped = networks.addition([0], networks.decayed(0.9, 1.0), 40, stop_at=0.001)
     assert stopped.step[-1] < 40
 
 
 def test_the_tickets_have_two_records():
     stored = results.load("tickets-transformer")
-    dense, ticket = (models.tickets(stored, which) for which in (0, 1))
+    dense, ticket = (networks.tickets(stored, which) for which in (0, 1))
     assert np.median(ticket.generalisation_time(0.8)) < np.median(dense.generalisation_time(0.8))
     with pytest.raises(ValueError, match="which"):
-        models.tickets(stored, 2)
+        networks.tickets(stored, 2)
 
 
 def test_the_distance_to_an_edge():
@@ -66,7 +69,7 @@ def test_the_distance_to_an_edge():
 
 @pytest.mark.parametrize(("accuracy", "limit"), [([1.0], 1.0), ([-0.1], 1.0), ([0.5], 1.1)])
 def test_a_bad_distance_is_refused(accuracy, limit):
-    with pytest.raises(ValueError, match="accuracy|limit"):
+    with pytest.raises(ValueError, match=r"accuracy|limit"):
         edges.distance(accuracy, limit)
 
 
@@ -153,7 +156,8 @@ def test_times_at_a_distance():
 def test_a_case_depends_on_its_seed_only(name):
     draw = getattr(held_out, name)
     one, again, other = draw(7), draw(7), draw(8)
-    assert one == again and one.setting != other.setting
+    assert one == again
+    assert one.setting != other.setting
     assert one.factor == one.measured / one.predicted
     assert 0.5 < one.factor < 2
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from grokbook import randomness
-from grokbook.atlas import models
+from grokbook.atlas import models, networks
 from grokbook.decay import ridge_simulate, ridge_theory
 from grokbook.decay.ridge_setting import RidgeSetting
 from grokbook.linear import LinearSetting
@@ -135,8 +135,8 @@ def addition(seed: int) -> Case:
     """
     rng = randomness.generator(seed, 44)
     fraction, decay = 0.7 + 0.2 * rng.random(), _between(rng, WEAKEST, 0.6)
-    first = models.addition([seed], models.decayed(fraction, 1.0), 1000, stop_at=0.95)
+    first = networks.addition([seed], networks.decayed(fraction, 1.0), 1000, stop_at=0.95)
     predicted = float(first.generalisation_time()[0]) / decay
-    setting = models.decayed(fraction, decay)
-    later = models.addition([seed], setting, round(4 * predicted), stop_at=0.95)
+    setting = networks.decayed(fraction, decay)
+    later = networks.addition([seed], setting, round(4 * predicted), stop_at=0.95)
     return Case(setting, predicted, float(later.generalisation_time()[0]))

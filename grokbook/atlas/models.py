@@ -2,12 +2,12 @@
 
 Each function trains the runs of several seeds and returns :class:`grokbook.curves.Curves` with the
 seeds on the leading axis; the setting is an argument, so that other settings go the same way.
+The networks that need torch are in :mod:`grokbook.atlas.networks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from grokbook.linear import LinearSetting
 from grokbook.linear import simulate as linear_simulate
 from grokbook.logistic import LogisticSetting
 from grokbook.logistic import simulate as logistic_simulate
-from grokbook.modular.run import CURVES, schedule, stack
-from grokbook.modular.setting import MAP_ARMS, Setting
-from grokbook.results import Stored
 from grokbook.xor import XorSetting
 from grokbook.xor import simulate as xor_simulate
 
@@ -29,16 +26,6 @@ LINEAR = LinearSetting(0.9, d_in=400)
 LOGISTIC = LogisticSetting(0.45, n_train=500)
 XOR = XorSetting(width=100, step_size=1e-12, init_std=3e-12)
 RIDGE = RidgeSetting(weight_decay=1e-4)
-
-
-def decayed(train_fraction: float, weight_decay: float) -> Setting:
-    """Addition modulo 31 of the phase diagrams by plain AdamW of rate 0.03, with weight decay."""
-    setting = MAP_ARMS["plain"]
-    optimizer = replace(setting.optimizer, learning_rate=0.03, weight_decay=weight_decay)
-    return setting.replace(train_fraction=train_fraction, optimizer=optimizer)
-
-
-ADDITION = decayed(0.7, 1.0)
 
 
 def clock(decades: float, per_decade: int = 15) -> np.ndarray:
@@ -66,27 +53,9 @@ def xor(seeds: Iterable[int], setting: XorSetting = XOR, decades: float = 3.0) -
     return xor_simulate.curves(runs)
 
 
-def addition(
-    seeds: Iterable[int],
-    setting: Setting = ADDITION,
-    n_steps: int = 600,
-    stop_at: float | None = None,
-) -> Curves:
-    """Networks on modular addition (NS); runs that stop keep their last values."""
-    record = schedule(n_steps, every=10, first=60)
-    runs = [setting.trainer(seed).run(record, stop_at=stop_at) for seed in seeds]
-    return stack(runs).curves
-
-
 def ridge(seeds: Iterable[int], setting: RidgeSetting = RIDGE) -> Curves:
     """Ridge regression by gradient descent with weight decay (RR), to step 10^6."""
     return ridge_simulate.trajectory(setting, clock(6, 20), seeds)
-
-
-def tickets(stored: Stored, which: int) -> Curves:
-    """Of the stored run ``tickets-transformer``: its dense networks (0) or their tickets (1)."""
-    validate.choice("which", which, (0, 1))
-    return Curves(stored["step"], *(stored[name][which] for name in CURVES))
 
 
 def delays(curves: Curves, levels) -> np.ndarray:
