@@ -51,13 +51,13 @@ def _median(times):
 
 
 def linear(seed: int, n_runs: int = 5) -> Case:
-    """LE: lambda in 0.3 to 0.97, epsilon in 1e-4 to 1e-2, initial scale 0.3 to 3, d = 300.
+    """LE: lambda in 0.3 to 0.9, epsilon in 1e-4 to 1e-2, initial scale 0.3 to 3, d = 300.
 
     Law: the exact mean curves of infinite size (:func:`grokbook.linear.theory.crossing_times`).
     """
     rng = randomness.generator(seed, 40)
     setting = LinearSetting(
-        0.3 + 0.67 * rng.random(),
+        0.3 + 0.6 * rng.random(),
         d_in=300,
         accuracy_threshold=_between(rng, 1e-4, 1e-2),
         init_scale=_between(rng, 0.3, 3),
@@ -85,18 +85,18 @@ def logistic(seed: int, n_runs: int = 5) -> Case:
     return Case(setting, predicted, _median(runs.generalisation_time()))
 
 
-def xor(seed: int, n_runs: int = 8) -> Case:
-    """XC: n in 100 to 300, m in 60 to 300, n ||mu||^2 / p in 5 to 20, omega / alpha in 2 to 6.
+def xor(seed: int, n_runs: int = 10) -> Case:
+    """XC: n in 150 to 300, m in 60 to 300, n ||mu||^2 / p in 8 to 20, omega / alpha in 2 to 6.
 
     Law: :func:`grokbook.xor.theory.memorisation_time` times ``delay_ratio``, for the mean accuracy
     of many runs at level 0.8.  ``inf`` if it is not reached in four times the predicted steps.
     """
     rng = randomness.generator(seed, 42)
-    n_train = round(_between(rng, 100, 300))
+    n_train = round(_between(rng, 150, 300))
     setting = XorSetting(
         n_train=n_train,
         width=2 * round(_between(rng, 30, 150)),
-        signal_norm=math.sqrt(_between(rng, 5, 20) * 40_000 / n_train),
+        signal_norm=math.sqrt(_between(rng, 8, 20) * 40_000 / n_train),
         step_size=1e-12,
         init_std=1e-12 * _between(rng, 2, 6),
     )
