@@ -226,8 +226,9 @@ def test_module_imports_with_the_heavy_packages_blocked(module):
 
 
 def subject_packages():
-    """The subpackages of grokbook."""
-    return sorted({path.parent.name for path in source.ROOT.glob("*/__init__.py")} - {"sweep"})
+    """The subpackages of grokbook but those that serve all and that use all."""
+    found = {path.parent.name for path in source.ROOT.glob("*/__init__.py")}
+    return sorted(found - {"sweep", "atlas"})
 
 
 def modules_of(package):
@@ -262,9 +263,20 @@ def test_subject_packages_import_no_other_subject(package):
         assert foreign <= allowed | beside, module
 
 
+def test_nothing_imports_the_atlas():
+    packages = [*subject_packages(), "sweep"]
+    names = [f"grokbook.{path.stem}" for path in source.ROOT.glob("[a-z]*.py")]
+    names += [module for package in packages for module in modules_of(package)]
+    assert [name for name in names if "grokbook.atlas" in imports.of_module(name)] == []
+
+
+def test_the_stored_runs_of_the_atlas_need_no_torch():
+    assert "grokbook.modular" not in imports.closure({"grokbook.atlas.experiments"})
+
+
 def test_no_import_circles():
     names = [f"grokbook.{path.stem}" for path in source.ROOT.glob("[a-z]*.py")]
-    packages = [*subject_packages(), "sweep"]
+    packages = [*subject_packages(), "sweep", "atlas"]
     names += [module for package in packages for module in modules_of(package)]
     graph = {name: imports.of_module(name) - {name} for name in names}
     while graph:

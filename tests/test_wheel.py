@@ -109,7 +109,7 @@ def test_a_claim_is_checked_and_a_stored_run_loads(wheel, tmp_path):
 
 def test_the_commands_without_torch_and_without_a_checkout(wheel, tmp_path):
     refused = {
-        ("run", "modular-decay"): f"no stored run 'modular-decay'; there are: decay-{{}}; {NEEDS}",
+        ("run", "modular-decay"): f"no stored run 'modular-decay'; there are: atlas-{{}}; {NEEDS}",
         ("run", "xor-init-ratio"): "an installed grokbook is not written to: give a folder",
         ("run", "xor-init-ratio", "--out", "none"): "folder = 'none': must be an existing folder",
         ("sweep", "xor-signal", "--jobs", "2", "--out", "."): "install the extra: pip install",

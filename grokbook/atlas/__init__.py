@@ -1,0 +1,1 @@
+"""The atlas: what needs several models of the book at once."""
