@@ -1,0 +1,1 @@
+"""Where all models of the book meet: what needs several subjects at once."""
