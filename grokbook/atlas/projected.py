@@ -23,6 +23,7 @@ from grokbook.logistic import edge, population, simulate
 from grokbook.logistic.flow import Samples, loss_terms
 from grokbook.logistic.setting import LogisticSetting
 
+_RESTS = 1e-4  # slope d ln ||S|| / d ln beta that the path gives to a few digits
 PROJECTIONS = ("nothing", "weights", "jointly", "each tensor")
 
 
@@ -138,15 +139,17 @@ def on_sphere(samples: Samples, radius: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Stopped:
-    """N, d -> inf: ``log_decay`` and ``accuracy`` where decay comes to rest, by spread; (n,).
+    """N, d -> inf, by spread: where decay rests, and the flow at that spread; all (n,).
 
-    ``log_step`` and ``flow`` are log t and the accuracy of the flow at the same spread.
+    ``log_decay``, its ``depth`` -b and ``score``, log t and ``flow_score``; a score is z of the
+    accuracy Phi(z).
     """
 
     log_decay: np.ndarray
-    accuracy: np.ndarray
+    depth: np.ndarray
+    score: np.ndarray
     log_step: np.ndarray
-    flow: np.ndarray
+    flow_score: np.ndarray
 
 
 def stopped(setting: LogisticSetting, depth) -> Stopped:
@@ -158,18 +161,21 @@ def stopped(setting: LogisticSetting, depth) -> Stopped:
     one where S grows with beta, three at lambda = 1/2, without bound where S rests.  Its strength
     is e^-beta L / beta at its own depth.
 
-    Parameters as for :func:`grokbook.logistic.edge.growth`; ``depth`` dense in its logarithm.
+    Parameters as for :func:`grokbook.logistic.edge.growth`; ``depth`` dense in its logarithm.  The
+    result is shorter where S no longer grows within rounding.
     """
     path = edge.growth(setting, depth)
     slope = np.gradient(np.log(path.spread), np.log(path.depth))
     clock = setting.noise_scale**2 * path.depth
     log_loss = -cumulative_trapezoid((slope * path.spread / clock) ** 2, clock, initial=0)
-    deeper = path.depth / slope
+    grows = np.cumprod(slope > _RESTS).astype(bool)
+    deeper = path.depth[grows] / slope[grows]
     return Stopped(
-        log_loss - deeper - np.log(deeper),
-        population.accuracy(-deeper, path.spread),
+        log_loss[grows] - deeper - np.log(deeper),
+        deeper,
+        deeper / path.spread[grows],
         path.log_step,
-        path.accuracy,
+        path.depth / path.spread,
     )
 
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import brentq
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
 from grokbook import validate
 from grokbook.logistic.flow import LossTerms, Samples
@@ -146,13 +146,9 @@ def asymptotic_score(order: float, aspect_ratio: float, noise_scale: float) -> f
     far, widest = _LOGS * (order + 2), _LAST
     if ratio < 0.5:
         # A wider spread than this leaves points on the wrong side: E(G - 1/q)_+^2 = lambda.
-        least = brentq(lambda k: (1 + k * k) * ndtr(-k) - k * _density(k) - ratio, 0, 40)
+        least = brentq(lambda k: weight @ np.maximum(g - k, 0) ** 2 - ratio, 0, _TAIL)
         widest = min(widest, -math.log(least) - 1e-9)
     return math.exp(-brentq(excess, -_LAST, widest, xtol=1e-10))
-
-
-def _density(k):
-    return math.exp(-k * k / 2) / math.sqrt(2 * math.pi)
 
 
 def _drag(c, log_tau, order):
