@@ -1,0 +1,1 @@
+"""Where all models of the book meet; it may import every subject, and nothing imports it."""
