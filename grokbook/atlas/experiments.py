@@ -72,7 +72,7 @@ RUNS = (
         function=modular_remedies,
         parameters={"seeds": list(range(10))},
         about="remedies on addition modulo 31, without weight decay and with it, ten seeds",
-        cpu_seconds=180,
+        cpu_seconds=250,
         quick={"seeds": [0]},
         packages=("torch",),
     ),

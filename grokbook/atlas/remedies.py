@@ -82,7 +82,7 @@ def descend(model: Model, step, *, decay: float = 0.0, orthogonal: bool = False,
                 change[held] = part - share * along
             if mask is not None:
                 change[held] *= mask
-            weights = weights.dtype.type(kept) * weights - model.learning_rate * change
+            weights = kept * weights - model.learning_rate * change
         now = target
         recorded.append(weights)
     return np.stack(recorded)
