@@ -1,4 +1,4 @@
-"""Declared runs of the atlas."""
+"""Remedies for the delay on addition modulo 31, without weight decay (as in NS) and with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from grokbook.curves import LEVEL
 from grokbook.modular.loss import CrossEntropy
 from grokbook.modular.setting import MAP_ARMS, Setting
-from grokbook.results import StoredRun
 from grokbook.tickets import masks
 
 PAIRS, DECAY, RATE, KEPT = 0.9, 1.0, 0.03, 0.4
@@ -64,16 +63,3 @@ def modular_remedies(seeds: Sequence[int]) -> dict[str, np.ndarray]:
         mask = masks.magnitude(runs["control"].last, 1 - KEPT)
         follow("NS", "ticket", seed, _setting(), mask)
     return {name: np.array(times) for name, times in found.items()}
-
-
-RUNS = (
-    StoredRun(
-        name="atlas-remedies",
-        function=modular_remedies,
-        parameters={"seeds": list(range(10))},
-        about="remedies on addition modulo 31, without weight decay and with it, ten seeds",
-        cpu_seconds=250,
-        quick={"seeds": [0]},
-        packages=("torch",),
-    ),
-)
