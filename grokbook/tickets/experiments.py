@@ -11,7 +11,7 @@ from grokbook.modular.data import Pairs
 from grokbook.modular.setting import Setting
 from grokbook.results import StoredRun
 from grokbook.sweep.grid import Grid, Quantity, Sweep
-from grokbook.tickets import controls, masks, paper, popup, tasks
+from grokbook.tickets import controls, masks, paper, popup, remedies, tasks
 from grokbook.tickets.setting import ADAMW, PAPER, QUICK, TRANSFORMER
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -124,6 +124,15 @@ RUNS = (
             "n_steps": 2000,
             "ticket_steps": 100,
         },
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-remedies",
+        function=remedies.modular_remedies,
+        parameters={"seeds": list(range(10))},
+        about="remedies on addition modulo 31, without weight decay and with it, ten seeds",
+        cpu_seconds=250,
+        quick={"seeds": [0]},
         packages=("torch",),
     ),
 )
