@@ -9,7 +9,7 @@ from tools import pdf
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-# The ten with most figures of several panels.
+# The twelve with most figures of several panels.
 PAGES = [
     "linear/01-a-linear-model-groks",
     "linear/03-weight-decay-and-noise",
@@ -21,6 +21,8 @@ PAGES = [
     "modular/04-naive-loss-minimisation",
     "tickets/02-structure-emerges",
     "phase-diagrams",
+    "atlas/01-where-the-wait-comes-from",
+    "atlas/02-remedies-on-other-models",
 ]
 FIGURES = r"""() => [...document.querySelectorAll(".bd-content figure:has(img)")].map(figure => {
   const picture = figure.querySelector("img");

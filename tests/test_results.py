@@ -124,7 +124,7 @@ def test_a_parameter_that_is_no_json_value_is_recorded_by_name_and_fields(monkey
 def test_what_is_missing_or_unknown_is_refused(run, tmp_path):
     with pytest.raises(ValueError, match="not there; make it with: python -m grokbook run a-run"):
         results.load("a-run", tmp_path, run=run)
-    with pytest.raises(ValueError, match="no stored run 'nothing'; there are: atlas-xor-edge"):
+    with pytest.raises(ValueError, match="no stored run 'nothing'; there are: atlas-freezing"):
         results.load("nothing", tmp_path)
     # As an unset variable of a shell gives it: not the book's own folder.
     with pytest.raises(ValueError, match="folder = '': must be an existing folder"):

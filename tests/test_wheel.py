@@ -17,8 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 # Only numpy and scipy are there, and no installed grokbook to ask for its version.
 ALONE = """
 import importlib.metadata, sys
-for name in ("torch", "IPython", "joblib", "xarray", "dask", "threadpoolctl", "networkx"):
-    sys.modules[name] = None
+class Absent:
+    gone = ("torch", "IPython", "joblib", "xarray", "dask", "threadpoolctl", "networkx")
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.gone:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
 known = importlib.metadata.version
 def version(name):
     if name == "grokbook":

@@ -280,9 +280,9 @@ def refresh(chapter: Chapter) -> bool:
 
 
 def refresh_picture(wanted: list[Chapter]) -> None:
-    """Copy the landing page's figure to where the README and link previews show it."""
+    """Copy the landing page's first figure to where the README and link previews show it."""
     for chapter in wanted:
-        picture = pages.figure_png(chapter.notebook, pages.LANDING_FIGURE)
+        picture = pages.figure_png(chapter.notebook, pages.LANDING_FIGURES[0])
         if picture:
             (ROOT / PICTURE).write_bytes(picture)
 

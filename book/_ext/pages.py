@@ -11,8 +11,8 @@ from grokbook import claims
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
-# The one figure that the landing page borrows from a chapter.
-LANDING_FIGURE = "fig-le-01-phenomenon"
+# The figures that the landing page borrows from chapters.
+LANDING_FIGURES = ("fig-le-01-phenomenon", "fig-at-01-one-frame")
 
 
 def boxes(notebook):
@@ -190,12 +190,12 @@ def substitutions(found: dict[str, dict]) -> dict[str, str]:
 
 
 def write_figures(executed: dict, folder: Path) -> None:
-    """Write the picture of the landing page, taken from the chapter that draws it."""
+    """Write the pictures of the landing page, taken from the chapters that draw them."""
     folder.mkdir(exist_ok=True)
     for notebook in executed.values():
-        picture = figure_png(notebook, LANDING_FIGURE)
-        if picture:
-            (folder / f"{LANDING_FIGURE}.png").write_bytes(picture)
+        for name in LANDING_FIGURES:
+            if picture := figure_png(notebook, name):
+                (folder / f"{name}.png").write_bytes(picture)
 
 
 def figure_png(notebook, name: str) -> bytes | None:

@@ -30,7 +30,7 @@ SETTING = XorSetting(
     signal_norm=3.5 * math.sqrt(80),
     init_std=1e-12,
 )
-STEP = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60)
+STEP = (0, 1, 2, 3, 5, 8, 12, 18, 27, 40, 60)
 KEPT = 0.4
 
 
@@ -90,7 +90,7 @@ def arms(full: FullDraw, seed: int, step=STEP, *, kept: float = KEPT) -> dict[st
 
     The ticket keeps the largest weights of the last step, from their initial values.  Controls:
     its mask shuffled inside each neuron, and over all; fresh initial weights under it; the mask of
-    the first step recorded; and the ticket of the same draw seen :func:`on_axes`.
+    the first step recorded after 0; and the ticket of the same draw seen :func:`on_axes`.
 
     Returns
     -------
@@ -100,6 +100,7 @@ def arms(full: FullDraw, seed: int, step=STEP, *, kept: float = KEPT) -> dict[st
     start = model(full)
     dense = descend(start, step)
     last, rng = dense[-1, 0], randomness.generator(seed, 2)
+    early = dense[int(np.argmax(np.array(step) > 0)), 0]
     ticket = largest(last, kept)
     fresh = full.reduced.data.setting.init_ratio * rng.standard_normal(start.start.shape)
     turned, seen = on_axes(full), on_axes(replace(full, weights=last)).weights
@@ -108,7 +109,7 @@ def arms(full: FullDraw, seed: int, step=STEP, *, kept: float = KEPT) -> dict[st
         "shuffled mask": (full, start, rng.permuted(ticket, axis=1)),
         "random mask": (full, start, rng.permutation(ticket.ravel()).reshape(ticket.shape)),
         "fresh weights": (full, replace(start, start=fresh.astype("float32")), ticket),
-        "mask of step 1": (full, start, largest(dense[0, 0], kept)),
+        "mask of step 1": (full, start, largest(early, kept)),
         "signal on the axes": (turned, model(turned), largest(seen, kept)),
     }
     found = {"dense": accuracies(full, dense)}
