@@ -30,7 +30,7 @@ class Descent:
     ----------
     step : (n_steps,) array
     bias, spread : (n_seeds, n_steps) arrays
-        b and sigma ||S|| at these steps.
+        b and sigma norm S at these steps.
     moving : (n_seeds, n_steps) array of bool
         Whether an entry of S differs from its value at the record before.
     last_move : (n_seeds,) array

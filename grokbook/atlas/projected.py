@@ -23,7 +23,7 @@ from grokbook.logistic import edge, population, simulate
 from grokbook.logistic.flow import Samples, loss_terms
 from grokbook.logistic.setting import LogisticSetting
 
-_RESTS = 1e-4  # slope d ln ||S|| / d ln beta that the path gives to a few digits
+_RESTS = 1e-4  # slope d ln norm S / d ln beta that the path gives to a few digits
 PROJECTIONS = ("nothing", "weights", "jointly", "each tensor")
 
 
@@ -41,7 +41,7 @@ class Descent:
 
     @property
     def norm(self) -> np.ndarray:
-        """||S||, (n_seeds, n_steps)."""
+        """norm S, (n_seeds, n_steps)."""
         return np.linalg.norm(self.state[..., :-1], axis=-1)
 
     @property
@@ -156,7 +156,7 @@ def stopped(setting: LogisticSetting, depth) -> Stopped:
     """Weight decay against a stopped flow, both for large N and on the exponential loss.
 
     With beta = -b, decay rests where S = -beta grad log L(S), L = mean e^(S.x), and the flow obeys
-    dS/dbeta = -grad log L(S).  On the flow's path, where ||S|| has the slope s = d ln ||S|| /
+    dS/dbeta = -grad log L(S).  On the flow's path, where norm S has the slope s = d ln norm S /
     d ln beta, decay has therefore the depth beta / s: at one norm it is deeper by the factor 1/s,
     one where S grows with beta, three at lambda = 1/2, without bound where S rests.  Its strength
     is e^-beta L / beta at its own depth.
@@ -196,8 +196,8 @@ def linear_descent(setting: LinearSetting, step, seeds: Iterable[int], *, projec
     Returns
     -------
     dict
-        ``train_loss``, ``test_loss`` and ``norm`` ||S||, each (n_seeds, n_steps); ``teacher``
-        ||T||, (n_seeds,).
+        ``train_loss``, ``test_loss`` and ``norm`` norm S, each (n_seeds, n_steps); ``teacher``
+        norm T, (n_seeds,).
 
     Raises
     ------

@@ -106,7 +106,7 @@ def linear(setting: LinearSetting, seeds: Iterable[int], dtype="float64") -> Mod
 
 
 def linear_loss(setting: LinearSetting, seeds: Iterable[int], weights) -> np.ndarray:
-    """Population loss |S - T|^2 of records (n_steps, n_runs, d); (n_runs, n_steps)."""
+    """Population loss norm(S - T)^2 of records (n_steps, n_runs, d); (n_runs, n_steps)."""
     teacher = np.stack([linear_simulate.draw(setting, seed).teacher[:, 0] for seed in seeds])
     return np.sum((weights - teacher) ** 2, axis=-1).T
 

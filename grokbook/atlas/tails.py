@@ -1,8 +1,10 @@
 """Losses whose tail is a power: where logistic regression ends, on data and for large N.
 
-The loss of order a is log(1 + phi_a(z)), z = -y f(x), phi_a(z) = (1 + |z|/a)^(a sign z): StableMax
-with one logit for a = 1, with the two logits +-f/2 for a = 2, and cross-entropy for a = inf, where
-phi is e^z.  Its tail is |z|^-a, up to a factor.  Derived for this book; not in papers LS or NS.
+The loss of order a is log(1 + phi_a(z)), z = -y f(x), phi_a(z) = (1 + abs z / a)^(a sign z):
+StableMax with one logit for a = 1, with the two logits +-f/2 for a = 2, and cross-entropy for
+a = inf, where phi is e^z.  Its tail is abs(z)^-a, up to a factor.
+
+Derived for this book; not in papers LS or NS.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def power_loss(order: float):
 
 
 def tail(order: float) -> LossTerms:
-    """The pure tail |z|^-a / a for z < 0, infinite from 0 on."""
+    """The pure tail abs(z)^-a / a for z < 0, infinite from 0 on."""
     validate.number("order", order, above=0)
 
     def of(z, power, factor):
@@ -57,11 +59,11 @@ def tail(order: float) -> LossTerms:
 
 
 def ridge(samples: Samples, terms: LossTerms, decay: float, start) -> np.ndarray:
-    """The minimiser of mean loss + decay ||w||^2 / 2, w = (S, b), by Newton's method.
+    """The minimiser of mean loss + decay norm(w)^2 / 2, w = (S, b), by Newton's method.
 
-    The objective is strictly convex, so there is one.  For a pure tail |z|^-a its direction is
+    The objective is strictly convex, so there is one.  For a pure tail abs(z)^-a its direction is
     where the gradient flow of *any* loss with that tail ends: late the loss is homogeneous, and
-    (mean |z|^-a)^(-1/a) is concave, with one largest value on the sphere, for each ``decay``.
+    (mean abs(z)^-a)^(-1/a) is concave, with one largest value on the sphere, for each ``decay``.
 
     Parameters
     ----------
@@ -114,15 +116,15 @@ def ridge(samples: Samples, terms: LossTerms, decay: float, start) -> np.ndarray
 
 
 def resting_direction(samples: Samples, order: float) -> np.ndarray:
-    """(S, b) along which training with a tail |z|^-a ends, by :func:`ridge`; of some length."""
+    """(S, b) along which training with a tail abs(z)^-a ends, by :func:`ridge`; of some length."""
     return ridge(samples, tail(order), 1.0, samples.start(np.zeros(samples.n_weights - 1), -1.0))
 
 
 def asymptotic_score(order: float, aspect_ratio: float, noise_scale: float) -> float:
-    """beta / (sigma ||S||) where training with a tail |z|^-a ends, for N, d -> inf; z of Phi(z).
+    """beta / (sigma norm S) where a tail abs(z)^-a ends, for N, d -> inf; z of Phi(z).
 
     Gordon's min-max theorem, as in :func:`grokbook.logistic.theory.minimiser`.  In units of
-    beta = -b and with q = sigma ||S|| / beta, the margins m > 0 solve m - tau m^(-a-1) = 1 - q G,
+    beta = -b and with q = sigma norm S / beta, the margins m > 0 solve m - tau m^(-a-1) = 1 - q G,
     G ~ N(0, 1); tau and q follow from E m^(-2a-2) = lambda (q / tau)^2 and
     (q / sigma^2) E m^(-a-1) = lambda q / tau - E[G m^(-a-1)].
 

@@ -165,7 +165,7 @@ def scaling_function(y) -> np.ndarray:
     """Psi(y): log t = z^(3/2) sigma Psi(sigma^2 z (lambda - 1/2)) close to 1/2 at large sigma^2 z.
 
     1 - arctan(xi) / xi = y / y_c and Psi = c xi / sqrt(y), with c = 0.926 and y_c = sqrt(2/pi); for
-    y < 0 artanh stands for arctan.  c |y|^(-1/2) far below, 1.795 at 0, inf from y_c on.
+    y < 0 artanh stands for arctan.  c abs(y)^(-1/2) far below, 1.795 at 0, inf from y_c on.
     """
     return np.vectorize(_scaling, otypes=[float])(validate.array("y", y))
 
