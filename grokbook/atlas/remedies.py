@@ -111,27 +111,14 @@ def linear_loss(setting: LinearSetting, seeds: Iterable[int], weights) -> np.nda
     return np.sum((weights - teacher) ** 2, axis=-1).T
 
 
-def logistic_slope(z):
-    """Derivative of log(1 + e^z), z = -margin."""
-    return expit(z)
-
-
-def stablemax_slope(z):
-    """The same of StableMax's loss (NS Eqs. 5, 6) with the two logits -z/2 and z/2."""
-    far = 1 + np.abs(z) / 2
-    return np.where(z < 0, 1 / (far * (far**2 + 1)), far / (1 + far**2))
-
-
-def logistic(
-    setting: LogisticSetting, seeds: Iterable[int], dtype="float64", *, slope=logistic_slope
-) -> Model:
+def logistic(setting: LogisticSetting, seeds: Iterable[int], dtype="float64") -> Model:
     """LS's model on the draws of ``grokbook.logistic.simulate``; weights (n, d + 1), bias last."""
     draws = [logistic_simulate.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
     inputs = np.stack([np.hstack([one, np.ones((len(one), 1))]) for one, _ in draws]).astype(dtype)
     back = inputs.transpose(0, 2, 1) / inputs.dtype.type(setting.n_train)
 
     def gradient(weights):
-        return (back @ slope(inputs @ weights[..., None]))[..., 0]
+        return (back @ expit(inputs @ weights[..., None]))[..., 0]
 
     start = np.stack([np.append(weights, setting.init_bias) for _, weights in draws]).astype(dtype)
     return Model(start, gradient, setting.learning_rate, free=1)
