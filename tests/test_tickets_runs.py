@@ -65,13 +65,13 @@ def test_late_masks():
 
 def test_norm_controls():
     kept, keep = results.load("tickets-norms"), DECLARED["tickets-norms"]["keep"]
-    assert kept["norms"].shape == (5 * len(sweeps.NORM_ARMS), len(keep), 2)
-    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 5
+    assert kept["norms"].shape == (10 * len(sweeps.NORM_ARMS), len(keep), 2)
+    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 10
     run = QUICK.trainer(0).run(range(51), keep=keep[:6])
     again = sweeps.norms_of({"dense": run}, [0, 10, 20, 50])
     np.testing.assert_allclose(kept["norms"][:1, :4], again, rtol=1e-3)
     # Controls start with their ticket's norm.
-    norms = kept["norms"].reshape(5, 4, len(keep), 2)[:, :, 0]
+    norms = kept["norms"].reshape(10, 4, len(keep), 2)[:, :, 0]
     np.testing.assert_allclose(norms[:, 2, 0], norms[:, 1, 0], rtol=1e-4)
     np.testing.assert_allclose(norms[:, 3, 1], norms[:, 1, 1], rtol=1e-4)
 

@@ -81,10 +81,10 @@ RUNS = (
             "seeds": list(range(10)),
             "n_steps": 5 * 2**19,
             "every": 2**14,
-            "n_control": 3,
+            "n_control": 10,
         },
-        about="logistic regression in float32 until it stands still: 10 runs",
-        cpu_seconds=180,
+        about="logistic regression in float32 until it stands still, and in float64: 10 runs",
+        cpu_seconds=300,
         quick={"seeds": [0], "n_steps": 2**14, "n_control": 1},
     ),
 )

@@ -68,9 +68,9 @@ RUNS = (
     StoredRun(
         name="tickets-norms",
         function=controls.norm_controls,
-        parameters={"seeds": SEEDS, "n_steps": KEPT[-1], "keep": KEPT},
-        about="GT, quick setting: dense networks with the norms of their tickets, five seeds",
-        cpu_seconds=150,
+        parameters={"seeds": [*range(10)], "n_steps": KEPT[-1], "keep": KEPT},
+        about="GT, quick setting: dense networks with the norms of their tickets, ten seeds",
+        cpu_seconds=500,
         quick={"seeds": SEEDS[:1], "n_steps": 1000, "keep": KEPT[:9]},
         packages=("torch",),
     ),
