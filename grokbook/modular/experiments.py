@@ -292,10 +292,33 @@ CPU_SECONDS = {"plain": 0.8, "⊥Grad": 1.2, "StableMax": 0.9}
 _DECAYS = (MAP_DECAY[1::2], MAP_DECAY, [0.0, *_tenths_of_decades(-2, 1)])
 
 
-def _patience(fractions: list[float], decays: list[float]) -> dict[str, list]:
-    """Cells of the plain map over fraction and decay."""
-    axes = {"arm": ["plain"], "train_fraction": fractions}
-    return axes | {"learning_rate": [ONE_RATE["plain"]], "weight_decay": decays}
+def _patience(arm: str, fractions: list[float], decays: list[float]) -> dict[str, list]:
+    """Cells of an arm's map over fraction and decay."""
+    axes = {"arm": [arm], "train_fraction": fractions}
+    return axes | {"learning_rate": [ONE_RATE[arm]], "weight_decay": decays}
+
+
+def _continued(name: str, arm: str, small: tuple, book: tuple, cpu_seconds: float) -> Sweep:
+    """Runs of an arm's map, continued; grids by their fractions and decays."""
+    late = {
+        f"{part}_accuracy": Quantity("fraction", f"{part} accuracy, median of the last fifth")
+        for part in ("train", "test")
+    }
+    return Sweep(
+        name=name,
+        function=continued,
+        axes=AXES,
+        outputs=OUTPUTS | late,
+        dims=dict.fromkeys(late, ("patience",)),
+        labels={"patience": list(PATIENCE)},
+        grids={
+            "small": Grid(_patience(arm, *small), 3, 1),
+            "book": Grid(_patience(arm, *book), 3, cpu_seconds),
+            "paper": Grid(_patience(arm, MAP_FRACTION, MAP_DECAY), 5, cpu_seconds),
+        },
+        about=f"NS: runs of the {arm} map, continued to 20 times as many steps",
+        packages=("torch",),
+    )
 
 
 SWEEPS = (
@@ -326,23 +349,18 @@ SWEEPS = (
         )
         for arm in CPU_SECONDS
     ),
-    Sweep(
-        name="modular-patience",
-        function=continued,
-        axes=AXES,
-        outputs=OUTPUTS
-        | {
-            f"{part}_accuracy": Quantity("fraction", f"{part} accuracy, median of the last fifth")
-            for part in ("train", "test")
-        },
-        dims=dict.fromkeys(("train_accuracy", "test_accuracy"), ("patience",)),
-        labels={"patience": list(PATIENCE)},
-        grids={
-            "small": Grid(_patience([0.7], [1.0]), 3, 1),
-            "book": Grid(_patience([0.5, 0.7], [0.1, 1.0]), 3, 12),
-            "paper": Grid(_patience(MAP_FRACTION, MAP_DECAY), 5, 12),
-        },
-        about="NS: the runs of the plain map, continued to 20 times as many steps",
-        packages=("torch",),
+    _continued(
+        "modular-patience",
+        "plain",
+        ([0.7], [1.0]),
+        ([0.5, 0.7, 0.9], [0.0, 0.1, 1.0, 10.0]),
+        18,
+    ),
+    _continued(
+        "modular-patience-stablemax",
+        "StableMax",
+        ([0.9], [1.0]),
+        ([0.5, 0.9], [0.0, 1.0, 10.0]),
+        18,
     ),
 )

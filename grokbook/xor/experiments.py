@@ -19,8 +19,8 @@ HISTOGRAM_STEP = [0, 100, 1000, 3162]
 N_NEURONS = 100
 FULL_STEP = [0, 1, 2, 5]
 # Initial scale omega / alpha to the last step of its runs.
-LAST = {0.001: 100, 0.01: 100, 0.1: 126, 0.3: 251, 1.0: 794, 3.0: 2512}
-RATIO_STEP = [one for one in RECORDED if one <= max(LAST.values())]
+LAST = {0.001: 100, 0.01: 100, 0.1: 126, 0.3: 251, 1.0: 794, 3.0: 7943}
+RATIO_STEP = [0, *sorted({round(10 ** (k / 10)) for k in range(40)})]
 STEP = (1, 15)
 # Settings in which the delay is measured, and the last step of their runs.
 _SAME = {"signal_norm": PAPER_SIGNAL, "n_train": 200, "width": 100}
@@ -194,7 +194,7 @@ RUNS = (
         outputs=ACCURACIES,
         dims=BY_STEP,
         labels={"step": RATIO_STEP},
-        grids={"book": Grid({"init_ratio": list(LAST)}, range(40), 0.6)},
+        grids={"book": Grid({"init_ratio": list(LAST)}, range(40), 1.4)},
         about="XC, initial scales from 0.001 to 3 step sizes, 40 runs each",
     ),
     Sweep(
