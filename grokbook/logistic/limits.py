@@ -82,6 +82,16 @@ def margin(inputs) -> float:
     return 0.0 if shortest is None else 1 / float(np.linalg.norm(shortest))
 
 
+def max_margin_weights(inputs) -> np.ndarray | None:
+    """The shortest w, (d,), with w.x_i >= 1 for all points (N, d); None if there is none.
+
+    A model without bias on separable points x_i = y x ends along it, at a rate of w per unit of log
+    t (Soudry's theorem).  Raises as :func:`margin`.
+    """
+    inputs = _points(inputs)
+    return _shortest(inputs) if inputs.any() else None
+
+
 def svm_direction(inputs) -> tuple[np.ndarray, float]:
     """w_SVM = (S, b): the shortest with S.x_i + b <= -1 for all points (LS, Theorem 1).
 
