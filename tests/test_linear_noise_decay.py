@@ -184,6 +184,8 @@ def test_saturation():
         assert decay.saturation_delay(one) == pytest.approx(formula, rel=1e-3)
         limits = theory.long_time_losses(one)
         assert theory.losses(one, [first])[0] == pytest.approx(2 * limits[0], rel=1e-8)
+    close = np.diff(decay.saturation_times(LinearSetting(0.5, weight_decay=1e-5), 1 + 1e-10))
+    assert 1.75 < close[0] / 311.7 < 2, "towards twice the formula"
     slow = LinearSetting(0.5, weight_decay=1e-5, d_out=4)
     assert decay.saturation_delay(slow) == pytest.approx(4 * 311.7, rel=1e-3)
 

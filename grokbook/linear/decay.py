@@ -34,23 +34,24 @@ def small_decay_losses(setting: LinearSetting) -> tuple[float, float]:
     return train / setting.d_out, test / setting.d_out
 
 
-def saturation_times(setting: LinearSetting) -> tuple[float, float]:
-    """Steps at which the mean train and test loss have come down to twice their limits.
+def saturation_times(setting: LinearSetting, times: float = 2.0) -> tuple[float, float]:
+    """Steps at which the mean train and test loss have come down to ``times`` > 1 their limits.
 
-    There a decaying run leaves the curve of the run without decay and turns into its plateau.
+    At twice, a decaying run leaves the curve of the run without decay and turns into its plateau.
     lambda < 1 with weight decay; ValueError otherwise.
     """
     if _decaying(setting) >= 1:
         raise ValueError(f"aspect_ratio = {setting.aspect_ratio:g}: must be < 1 here")
     limits = theory.long_time_losses(setting)
-    return tuple(theory.time_of_loss(setting, which, 2 * limits[which]) for which in (0, 1))
+    return tuple(theory.time_of_loss(setting, which, times * limits[which]) for which in (0, 1))
 
 
 def saturation_delay(setting: LinearSetting) -> float:
     """Difference of the saturation times in steps, log(1 + sqrt(lambda)) / (2 eta m^2) (LE Eq. 16).
 
-    With m = 1 - sqrt(lambda); leading for small gamma and free of it.  LE prints it as the grokking
-    time, which at a fixed accuracy it is not.  lambda < 1; ValueError otherwise.
+    With m = 1 - sqrt(lambda); for gamma << m^2, and free of it there.  Read ever closer to the
+    limits than at twice, the difference tends to double this.  LE prints it as the grokking time,
+    which at a fixed accuracy it is not.  lambda < 1; ValueError otherwise.
     """
     ratio = setting.aspect_ratio
     if ratio >= 1:
