@@ -238,6 +238,20 @@ def test_every_figure_and_its_caption_is_there(book, page):
     assert drawn >= len(figures)
 
 
+def printed(phrase, text):
+    """Whether the letters of a phrase are there, in one piece or on two sheets."""
+    return phrase in text or any(
+        phrase[:cut] in text and phrase[cut:] in text for cut in range(8, len(phrase) - 7)
+    )
+
+
+def test_a_phrase_is_printed_in_at_most_two_pieces():
+    phrase = "whatcountsisthebalanceofthesupportvectors"
+    assert printed(phrase, f"so{phrase}.")
+    assert printed(phrase, f"{phrase[:20]}Fig.12Page7{phrase[20:]}")
+    assert not printed(phrase, f"{phrase[:12]}x{phrase[13:24]}x{phrase[25:]}")
+
+
 @site
 @browser
 @pytest.mark.parametrize("page", CHAPTERS)
@@ -247,8 +261,8 @@ def test_every_solution_and_every_folded_cell_is_there(book, page):
     for solution in solutions:
         said = plain(solution.p)
         # Its ends: a sheet may break between them, and what is floated there comes between.
-        assert said[:40] in text
-        assert said[-40:] in text
+        assert printed(said[:40], text)
+        assert printed(said[-40:], text)
     for cell in article(page).select("details .cell_input pre"):
         assert letters(cell.get_text().splitlines()[0]) in text
     assert text.count("Solution") >= str(article(page)).count(">Solution<")
