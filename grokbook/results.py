@@ -314,7 +314,8 @@ def _provenance(run: StoredRun, arrays: Mapping[str, np.ndarray], path: Path) ->
 
 def _note(run: StoredRun, facts: Mapping) -> str:
     line = (
-        f"Stored result: {facts['cpu_seconds']:.0f} CPU seconds on {facts['date']}; "
+        f"Stored result: {facts['cpu_seconds']:.0f} CPU seconds{_beside(facts)} on "
+        f"{facts['date']}; "
         f"remake with: {facts['command']}."
     )
     if "seed_shift" in facts:
@@ -327,6 +328,11 @@ def _note(run: StoredRun, facts: Mapping) -> str:
     if facts["source"] != run.fingerprint:
         changed.append("another state of its source")
     return line + (f" Made with {'; '.join(changed)}." if changed else "")
+
+
+def _beside(facts: Mapping) -> str:
+    """What computed beside the processor, if anything did."""
+    return f" and as many of a GPU ({facts['accelerator']})" if "accelerator" in facts else ""
 
 
 def _apart(found: Mapping) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:

@@ -153,7 +153,9 @@ def test_a_slice_of_each_stored_arm(name):
     again = arm.replace(n_steps=arm.every).run(seeds[-1])
     for record in ("train_loss", "test_loss"):
         stored = kept[record][-1, :2]
-        np.testing.assert_allclose(getattr(again.curves, record), stored, rtol=1e-2)
+        # Rounding grows: a record of step 250 or 500 is known less well than one of step 25.
+        within = 1e-2 if arm.every < 100 else 5e-2
+        np.testing.assert_allclose(getattr(again.curves, record), stored, rtol=within)
 
 
 def test_stored_cells_have_their_declared_settings():

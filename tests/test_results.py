@@ -85,6 +85,14 @@ def test_another_version_or_source_is_said_in_one_line(run, tmp_path):
     assert "\n" not in note
 
 
+def test_a_gpu_that_helped_is_said(run, tmp_path):
+    results.make(run, tmp_path)
+    assert "GPU" not in results.load("a-run", tmp_path, run=run).note
+    rewrite(tmp_path, accelerator="a card")
+    note = results.load("a-run", tmp_path, run=run).note
+    assert "CPU seconds and as many of a GPU (a card) on " in note
+
+
 @dataclass(frozen=True)
 class Setting:
     """Stand-in for the setting of a part."""

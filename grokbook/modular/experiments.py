@@ -127,6 +127,53 @@ FORMATS = {
 }
 
 
+# NS Figs. 1c, 2, 4 and 6b with the settings of the authors' script.
+FIGURE_1C = Arm(
+    PAPER.replace(loss=CrossEntropy("float64"), optimizer=AdamW(0.01, epsilon=1e-25)),
+    n_steps=200_000,
+    every=500,
+)
+FIGURE_2 = {
+    f"f = {fraction}, {dtype}": Arm(
+        PAPER.replace(
+            train_fraction=fraction,
+            loss=CrossEntropy(dtype),
+            optimizer=AdamW(5e-4, epsilon=epsilon),
+        ),
+        n_steps=20_000,
+        every=100,
+    )
+    for fraction, epsilon in ((0.4, 1e-30), (0.6, 1e-25), (0.7, 1e-25))
+    for dtype in ("float16", "float32", "float64")
+}
+_STABLE = PAPER.replace(
+    loss=StableMaxCrossEntropy(), optimizer=AdamW(0.01, beta2=0.999, epsilon=1e-25)
+)
+FIGURE_4 = {
+    "addition": Arm(_STABLE, n_steps=100_000, every=250, stop_at=0.99),
+    "product": Arm(
+        _STABLE.replace(task=Pairs("multiplication")), n_steps=100_000, every=250, stop_at=0.99
+    ),
+    "parity": Arm(
+        PARITY.replace(
+            loss=StableMaxCrossEntropy(),
+            optimizer=AdamW(0.01, beta2=0.999, epsilon=1e-18),
+            gradient_scale=1.0,
+        ),
+        n_steps=100_000,
+        every=250,
+        stop_at=0.99,
+    ),
+}
+FIGURE_6B = {
+    "AdamW": Arm(PAPER.replace(optimizer=AdamW(0.005, epsilon=1e-25)), n_steps=1000),
+    "⊥AdamW": Arm(PAPER.replace(optimizer=replace(PERP, learning_rate=0.005)), n_steps=1000),
+    "⊥SGD": Arm(
+        PAPER.replace(loss=StableMaxCrossEntropy(), double=True, optimizer=PERP_SGD), n_steps=1000
+    ),
+}
+
+
 def coded(code) -> Setting:
     """Addition on numbers as vectors of bits (NS Section 4.1); nothing regularises it."""
     return PAPER.replace(task=Pairs(code=code), optimizer=AdamW(0.01))
@@ -234,6 +281,17 @@ RUNS = (
             "addition modulo 113 with weight decay 8, five seeds", 60),
     _several("formats", FORMATS,
              "addition modulo 47 without decay, the loss in three formats, five seeds", 90),
+    _curves("figure-1c", FIGURE_1C,
+            "NS Fig. 1c as released, followed to 200,000 steps, two seeds", 13000, 2),
+    _several("figure-2", FIGURE_2,
+             "NS Fig. 2 as released: three fractions, the loss in three formats, three seeds",
+             19000, 3),
+    _curves("figure-4-addition", FIGURE_4["addition"],
+            "NS Fig. 4 as released: StableMax, addition modulo 113, three seeds", 9000, 3),
+    _curves("figure-4-product", FIGURE_4["product"],
+            "NS Fig. 4 as released: StableMax, multiplication modulo 113, two seeds", 6600, 2),
+    _several("figure-6b", FIGURE_6B,
+             "NS Fig. 6b as released: AdamW, ⊥AdamW and ⊥SGD, five seeds", 650),
     _curves("parity", Arm(PARITY, 1300, 25, stop_at=0.97),
             "sparse parity with StableMax and no decay, five seeds", 60),
 )
