@@ -25,14 +25,13 @@ def test_stored_arrays_have_the_declared_shape(declared):
 def test_a_slice_of_the_small_steps(monkeypatch):
     last = experiments.RECORDED.index(251)
     monkeypatch.setattr(experiments, "RECORDED", experiments.RECORDED[: last + 1])
-    monkeypatch.setattr(experiments, "HISTOGRAM_STEP", [0, 100])
     kept = results.load("xor-small-step")
     for seed in (0, 1):
         again = experiments.small_step(seed)
         for key in ("train_accuracy", "test_accuracy"):
             assert np.max(np.abs(again[key] - kept[key][seed, : last + 1])) <= ONE_PREDICTION
-        stored = kept["projection"][seed, :2]
-        np.testing.assert_allclose(again["projection"], stored, rtol=1e-3, atol=0.1)
+        moved = np.abs(again["neurons"] - kept["neurons"][seed, :2]).sum(axis=-1) / 2
+        assert np.all(moved <= 5), "of some five hundred neurons at most five change their bin"
 
 
 def test_a_slice_of_the_initial_scales():

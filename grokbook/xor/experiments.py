@@ -14,9 +14,9 @@ from grokbook.xor.setting import PAPER_SIGNAL, XorSetting, within_assumptions
 # Ten a decade, to the step at which the test accuracy has settled.
 RECORDED = [0, *sorted({round(10 ** (k / 10)) for k in range(38)})]
 SMALL_STEP = 1e-16
-HISTOGRAM_STEP = [0, 100, 1000, 3162]
-# Positive neurons of each run whose projections are kept; neurons are exchangeable.
-N_NEURONS = 100
+# Steps of the histograms of XC Fig. 4, and how far each reaches, in alpha ||mu||^2 / sqrt(m).
+HISTOGRAM = {0: 40, 100: 40, 1000: 160, 3162: 450}
+N_BINS = 90
 FULL_STEP = [0, 1, 2, 5]
 # Initial scale omega / alpha to the last step of its runs.
 LAST = {0.001: 100, 0.01: 100, 0.1: 126, 0.3: 251, 1.0: 794, 3.0: 7943}
@@ -48,14 +48,30 @@ def small_step(seed: int) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        ``train_accuracy``, ``test_accuracy`` at the steps ``RECORDED``; ``projection`` (4, 2, 100),
-        at the steps ``HISTOGRAM_STEP``: <w_j, mu_1> and <w_j, mu_2> of the first positive neurons,
-        in units of alpha.
+        ``train_accuracy``, ``test_accuracy`` at the steps ``RECORDED``; ``neurons`` (4, 2, 90), at
+        the steps of ``HISTOGRAM``: see :func:`neuron_counts`.
     """
     run = simulate.descend(XorSetting(step_size=SMALL_STEP), RECORDED, seed, loss="linear")
-    kept = np.searchsorted(RECORDED, HISTOGRAM_STEP)
-    positive = np.flatnonzero(run.data.sign > 0)[:N_NEURONS]
-    return _accuracies(run) | {"projection": run.projection[kept][..., positive]}
+    return _accuracies(run) | {"neurons": neuron_counts(run)}
+
+
+def neuron_counts(run: simulate.Run) -> np.ndarray:
+    """Positive neurons by their <w_j, mu_1> and <w_j, mu_2>, in units of alpha ||mu||^2 / sqrt(m).
+
+    Returns
+    -------
+    (n, 2, 90) array
+        Their numbers in 90 equal bins from -reach to reach, at those steps of ``HISTOGRAM`` that
+        the run recorded.
+    """
+    setting, positive = run.data.setting, run.data.sign > 0
+    unit = setting.signal_norm**2 / np.sqrt(setting.width)
+    counts = []
+    for k in np.flatnonzero(np.isin(run.step, list(HISTOGRAM))):
+        reach = HISTOGRAM[int(run.step[k])]
+        pair = run.projection[k][:, positive] / unit
+        counts.append([np.histogram(one, N_BINS, (-reach, reach))[0] for one in pair])
+    return np.array(counts)
 
 
 def full_vectors(seed: int) -> dict[str, np.ndarray]:
@@ -165,15 +181,15 @@ RUNS = (
         name="xor-small-step",
         function=small_step,
         axes={},
-        outputs=ACCURACIES | {"projection": Quantity("alpha", "of neurons on the two centres")},
-        dims=BY_STEP | {"projection": ("histogram_step", "centre", "neuron")},
+        outputs=ACCURACIES | {"neurons": Quantity("1", "positive ones, by projection on a centre")},
+        dims=BY_STEP | {"neurons": ("histogram_step", "centre", "bin")},
         labels={
             "step": RECORDED,
-            "histogram_step": HISTOGRAM_STEP,
+            "histogram_step": list(HISTOGRAM),
             "centre": [1, 2],
-            "neuron": list(range(N_NEURONS)),
+            "bin": list(range(N_BINS)),
         },
-        dtypes={"projection": "float32"},
+        dtypes={"neurons": "int16"},
         grids={"book": Grid({}, range(100), 3.6)},
         about="XC Figs. 1 (right) and 4: 100 runs with step size 1e-16",
     ),
