@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from grokbook.xor import XorSetting, simulate, theory, within_assumptions
+from grokbook.xor import XorSetting, samples, simulate, theory, within_assumptions
 
 SMALL = XorSetting(d_in=60, n_train=12, n_test=8, width=30, signal_norm=4.0, label_noise=0.2)
 PAPER = XorSetting()
@@ -196,7 +196,7 @@ def test_records_against_their_definitions():
 def test_counts_alone_are_those_of_the_draw():
     for seed in range(5):
         np.testing.assert_array_equal(
-            simulate.members(SMALL, seed), simulate.draw(SMALL, seed).data.members
+            samples.members(SMALL, seed), simulate.draw(SMALL, seed).data.members
         )
 
 

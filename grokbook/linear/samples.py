@@ -1,8 +1,53 @@
-"""Errors of many samples at once, without their inputs (used by the training runs of paper LE)."""
+"""Draws of paper LE, with their inputs or, for the errors of many samples at once, without."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from grokbook import randomness
+from grokbook.linear.setting import LinearSetting
+
+
+@dataclass(frozen=True)
+class TeacherStudent:
+    """One draw: inputs (n_train, d_in), teacher and initial student, both (d_in, d_out).
+
+    ``noise`` (n_train, d_out) is what the training labels have on top of the teacher's.
+    """
+
+    inputs: np.ndarray
+    teacher: np.ndarray
+    student: np.ndarray
+    noise: np.ndarray
+
+
+def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
+    """Draw teacher, student and training inputs (LE Section 2; all entries independent Gaussian).
+
+    Inputs have variance 1, teacher and student entries 1 / (2 d_in d_out), the student's times
+    ``init_scale`` squared; label noise has standard deviation ``label_noise``.  The draw depends
+    on the setting and the seed only.
+
+    Raises
+    ------
+    ValueError
+        If ``seed`` is not a whole number >= 0.
+    """
+    rng = randomness.generator(seed)
+    shape = (setting.d_in, setting.d_out)
+    spread = (2 * setting.d_in * setting.d_out) ** -0.5
+    teacher = spread * rng.standard_normal(shape)
+    student = setting.init_scale * spread * rng.standard_normal(shape)
+    inputs = rng.standard_normal((setting.n_train, setting.d_in))
+    noise = setting.label_noise * rng.standard_normal((setting.n_train, setting.d_out))
+    return TeacherStudent(inputs, teacher, student, noise)
+
+
+def fresh_inputs(setting, seed, n_test):
+    """Test inputs of a seed, (n_test, d_in); their stream is independent of that of its draw."""
+    return randomness.generator(seed, 1).standard_normal((n_test, setting.d_in))
 
 
 def covariance_root(vectors: np.ndarray) -> np.ndarray:

@@ -13,27 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr
 
-from grokbook import randomness, validate
+from grokbook import validate
 from grokbook.curves import Curves
+from grokbook.linear.samples import TeacherStudent, draw, fresh_inputs
 from grokbook.linear.setting import LinearSetting
 
 N_TEST = 10_000
 _BLOCK = 4_000_000  # array entries (32 MB) that one block of outputs may hold
 _CACHED = 250_000  # array entries (2 MB) worked on at a time, to stay in cache
 _DROPPED = 1e-13  # relative size of the time dependence that the accuracies leave out
-
-
-@dataclass(frozen=True)
-class TeacherStudent:
-    """One draw: inputs (n_train, d_in), teacher and initial student, both (d_in, d_out).
-
-    ``noise`` (n_train, d_out) is what the training labels have on top of the teacher's.
-    """
-
-    inputs: np.ndarray
-    teacher: np.ndarray
-    student: np.ndarray
-    noise: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -50,28 +38,6 @@ class _Modes:
     student: np.ndarray
     teacher: np.ndarray
     fitted: np.ndarray
-
-
-def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
-    """Draw teacher, student and training inputs (LE Section 2; all entries independent Gaussian).
-
-    Inputs have variance 1, teacher and student entries 1 / (2 d_in d_out), the student's times
-    ``init_scale`` squared; label noise has standard deviation ``label_noise``.  The draw depends
-    on the setting and the seed only.
-
-    Raises
-    ------
-    ValueError
-        If ``seed`` is not a whole number >= 0.
-    """
-    rng = randomness.generator(seed)
-    shape = (setting.d_in, setting.d_out)
-    spread = (2 * setting.d_in * setting.d_out) ** -0.5
-    teacher = spread * rng.standard_normal(shape)
-    student = setting.init_scale * spread * rng.standard_normal(shape)
-    inputs = rng.standard_normal((setting.n_train, setting.d_in))
-    noise = setting.label_noise * rng.standard_normal((setting.n_train, setting.d_out))
-    return TeacherStudent(inputs, teacher, student, noise)
 
 
 def trajectory(
@@ -184,11 +150,6 @@ def _require_steps(setting, step):
             f"learning_rate = {setting.learning_rate:g}: must be < {largest:g} here, "
             "or discrete steps diverge"
         )
-
-
-def fresh_inputs(setting, seed, n_test):
-    """Test inputs of a seed, (n_test, d_in); their stream is independent of that of its draw."""
-    return randomness.generator(seed, 1).standard_normal((n_test, setting.d_in))
 
 
 def _decompose(data: TeacherStudent) -> _Modes:
