@@ -24,7 +24,6 @@ REFERENCES = re.compile(r"\{\w+\}`[^`]*`|\b(?:Figs?|Eqs?)\. \d+\w?")
 EARNED_BY = {
     "linear/02-how-long-does-it-take": "GB-130",
     "fig-le-01-asymptotics": "LE-10",
-    "fig-ls-01-conformal": "LS-09",
 }
 
 LEDGER = claims.ledgers()
