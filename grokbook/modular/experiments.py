@@ -292,8 +292,8 @@ RUNS = (
             "NS Fig. 4 as released: StableMax, multiplication modulo 113, two seeds", 6600, 2),
     _several("figure-6b", FIGURE_6B,
              "NS Fig. 6b as released: AdamW, ⊥AdamW and ⊥SGD, five seeds", 650),
-    _curves("parity", Arm(PARITY, 1300, 25, stop_at=0.97),
-            "sparse parity with StableMax and no decay, five seeds", 60),
+    _curves("parity", Arm(PARITY, 8000, 25, stop_at=0.97),
+            "sparse parity with StableMax and no decay, five seeds", 150),
 )
 # fmt: on
 
