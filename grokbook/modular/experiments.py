@@ -99,12 +99,12 @@ def squared(height: float, depth: int, n_steps: int, learning_rate: float = 0.00
 _ONE_LAYER = squared(1.0, 1, 400)
 SQUARED = {
     "1 hidden layer, h = 1": _ONE_LAYER,
-    "2 hidden layers, h = 1": squared(1.0, 2, 250),
+    "2 hidden layers, h = 1": squared(1.0, 2, 3000),
     "2 hidden layers, h = 10": squared(10.0, 2, 500),
-    "2 hidden layers, h = 1, smaller step": squared(1.0, 2, 250, 0.003),
+    "2 hidden layers, h = 1, smaller step": squared(1.0, 2, 3000, 0.003),
     "2 hidden layers, h = 10, smaller step": squared(10.0, 2, 500, 0.003),
     "1 hidden layer, cross-entropy": _ONE_LAYER.replace(
-        setting=_ONE_LAYER.setting.replace(loss=CrossEntropy())
+        setting=_ONE_LAYER.setting.replace(loss=CrossEntropy()), n_steps=1500
     ),
 }
 # NS App. F: logits divided by a temperature.
@@ -255,6 +255,8 @@ RUNS = (
              "addition modulo 59, norm of the weights and scale of the logits held", 350),
     _several("held-large", HELD_LARGE,
              "addition modulo 113, norm of the weights and scale of the logits held", 120, 2),
+    _curves("perp", Arm(PAPER.replace(optimizer=PERP), 1500, 25),
+            "addition modulo 113 with ⊥AdamW, far beyond the test set, five seeds", 180),
     _curves("transformer-decay", TRANSFORMER_DECAYED,
             "small transformer, addition modulo 59, with weight decay 1.5, three seeds", 80, 3),
     _curves("stablemax-addition", Arm(STABLEMAX, 2500, 25, stop_at=0.99),
@@ -274,7 +276,7 @@ RUNS = (
     _several("companions", COMPANIONS | VARIANTS,
              "addition modulo 59 with and without ⊥Grad: nine settings, five seeds each", 200),
     _several("squared", SQUARED,
-             "addition modulo 59 with a squared loss: six settings, five seeds each", 90),
+             "addition modulo 59 with a squared loss: six settings, five seeds each", 250),
     _events("decay-seeds", [[one] for one in decays(NARROW, [0.3, 1.0, 3.0], **_LONG)],
             "addition modulo 59 with weight decay 0.3, 1 and 3, five seeds", 70),
     _events("decay-eight", [decays(PAPER, [8.0], n_steps=440, every=20, stop_at=LEVEL)],
@@ -292,8 +294,8 @@ RUNS = (
             "NS Fig. 4 as released: StableMax, multiplication modulo 113, two seeds", 6600, 2),
     _several("figure-6b", FIGURE_6B,
              "NS Fig. 6b as released: AdamW, ⊥AdamW and ⊥SGD, five seeds", 650),
-    _curves("parity", Arm(PARITY, 1300, 25, stop_at=0.97),
-            "sparse parity with StableMax and no decay, five seeds", 60),
+    _curves("parity", Arm(PARITY, 8000, 25, stop_at=0.97),
+            "sparse parity with StableMax and no decay, five seeds", 150),
 )
 # fmt: on
 
