@@ -17,6 +17,9 @@ from grokbook.tickets.setting import ADAMW, PAPER, QUICK, TRANSFORMER
 SEEDS = [0, 1, 2, 3, 4]
 # Steps at which the norms of a run are taken; the last one ends it.
 KEPT = [0, 10, 20, 50, 100, 200, 400, 700, 1000, 1500, 2000, 2500, 3200]
+LONG = [*KEPT, 5000, 7000, 10000, 14000, 18000, 22000, 26000, 30000, 35000, 40000, 45000]
+EIGHT = [*range(8)]
+CRITERIA = ["random", "SNIP", "GraSP", "SynFlow"]
 
 
 def attention(p: int, d_model: int, train_fraction: float) -> Setting:
@@ -27,6 +30,9 @@ def attention(p: int, d_model: int, train_fraction: float) -> Setting:
         train_fraction=train_fraction,
     )
 
+
+# GT's network at a rate at which it generalises within 1,000 steps.
+FAST = QUICK.replace(optimizer=replace(ADAMW, learning_rate=1e-2))
 
 RUNS = (
     StoredRun(
@@ -50,6 +56,83 @@ RUNS = (
             "ticket_steps": 200,
         },
         packages=("torch", "networkx"),
+    ),
+    StoredRun(
+        name="tickets-paper-rates",
+        function=controls.tickets_of,
+        parameters={
+            "seeds": EIGHT,
+            "setting": PAPER,
+            "n_steps": 60000,
+            "wait": 1000,
+            "ticket_steps": 20000,
+            "rates": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+        },
+        about="GT's own configuration: tickets by pruning rate, eight seeds",
+        cpu_seconds=1200,
+        quick={
+            "seeds": SEEDS[:1],
+            "setting": FAST,
+            "n_steps": 1500,
+            "wait": 100,
+            "ticket_steps": 300,
+            "rates": [0.6],
+        },
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-paper-masks",
+        function=controls.tickets_of,
+        parameters={
+            "seeds": EIGHT,
+            "setting": PAPER,
+            "n_steps": 60000,
+            "wait": 1000,
+            "ticket_steps": 10000,
+            "early": [100],
+            "shares": [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5],
+        },
+        about="GT's own configuration: tickets by when the mask is taken, eight seeds",
+        cpu_seconds=2200,
+        quick={
+            "seeds": SEEDS[:1],
+            "setting": FAST,
+            "n_steps": 1500,
+            "wait": 100,
+            "ticket_steps": 100,
+            "shares": [0.5, 1.5],
+        },
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-paper-norms",
+        function=controls.norm_controls,
+        parameters={
+            "seeds": EIGHT,
+            "setting": PAPER,
+            "n_steps": LONG[-1],
+            "wait": 1000,
+            "keep": LONG,
+        },
+        about="GT's own configuration: dense networks with the norms of their tickets, eight seeds",
+        cpu_seconds=2800,
+        quick={"seeds": SEEDS[:1], "n_steps": 700, "keep": KEPT[:8]},
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-paper-criteria",
+        function=controls.pruned_at_initialisation,
+        parameters={
+            "seeds": EIGHT,
+            "setting": PAPER,
+            "more_random": 0,
+            "n_steps": LONG[-1],
+            "criteria": CRITERIA,
+        },
+        about="GT's own configuration: masks made at initialisation, eight seeds",
+        cpu_seconds=2600,
+        quick={"seeds": SEEDS[:1], "n_steps": 200},
+        packages=("torch",),
     ),
     StoredRun(
         name="tickets-late-masks",
@@ -137,8 +220,6 @@ RUNS = (
     ),
 )
 
-# GT's network at a rate at which it generalises within 1,000 steps.
-SETTING = QUICK.replace(optimizer=replace(ADAMW, learning_rate=1e-2))
 LAST_MASK = 1600
 N_STEPS, EVERY = 400, 10
 
@@ -166,10 +247,10 @@ def ticket(seed: int, pruning_rate: float, mask_time: int) -> dict[str, float]:
         raise ValueError(f"mask_time = {mask_time}: must be at most {LAST_MASK} steps")
     validate.number("pruning_rate", pruning_rate, at_least=0, below=1)
     seed %= 2**63  # torch's generators take 63 bits
-    dense = SETTING.trainer(seed)
+    dense = FAST.trainer(seed)
     before = dense.run([mask_time])
     mask = masks.magnitude(dense.weights, pruning_rate)
-    run = SETTING.trainer(seed, mask=mask).run(range(0, N_STEPS + 1, EVERY), stop_at=LEVEL)
+    run = FAST.trainer(seed, mask=mask).run(range(0, N_STEPS + 1, EVERY), stop_at=LEVEL)
     return {
         "memorised": float(run.curves.memorisation_time()),
         "generalised": float(run.curves.generalisation_time()),
