@@ -216,6 +216,9 @@ def test_stored_sweeps_have_their_rows():
     assert found["norms"].shape == (4, 2, 2)
     found = sweeps.pruned_at_initialisation([1], more_random=1, n_steps=2)
     assert found["seed"].tolist() == [1] * 5 + [2]
+    found = sweeps.without_decay([1], n_steps=2)
+    free = [f"no decay, k = {rate}" for rate in sweeps.NO_DECAY_RATES]
+    assert found["arm"].tolist() == ["dense", "dense, no decay", *free]
 
 
 def test_edge_popup_refuses_weights_of_another_shape():

@@ -26,7 +26,7 @@ RECORD = {"every": 20, "first": 120}
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 NORM_ARMS = ("dense", "ticket", *(f"dense, L{p} norm of the ticket" for p in (1, 2)))
 RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
-NO_DECAY_RATES = (0.6, 0.7, 0.8)
+NO_DECAY_RATES = (0.6, 0.7, 0.8, 0.9)
 LATE = (2.0,)
 # Of the cross-entropy; the complement takes the right class's gradient as minus the others' sum.
 PRECISIONS = {"float64": CrossEntropy("float64"), "float32": CrossEntropy()} | {
@@ -311,6 +311,19 @@ def add_no_decay(table: Table, setting: Setting, seed: int, dense: Run, n: int) 
     for rate in NO_DECAY_RATES:
         mask = masks.magnitude(dense.last, rate)
         table.add(f"no decay, k = {rate}", seed, ticket_run(free, seed, mask, n))
+
+
+def without_decay(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
+    """Dense networks in the quick setting, and all of :func:`add_no_decay`, for a store.
+
+    Each run has ``n_steps`` at most; with decay it ends 200, else 100 steps after generalisation.
+    """
+    table = Table(n_steps)
+    for seed in seeds:
+        dense = dense_run(QUICK, seed, n_steps)[1]
+        table.add("dense", seed, dense)
+        add_no_decay(table, QUICK, seed, dense, n_steps)
+    return table.arrays()
 
 
 def mask_times(
