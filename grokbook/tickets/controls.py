@@ -200,15 +200,14 @@ def pruned_at_initialisation(
     more_random: int,
     n_steps: int,
     setting: Setting = QUICK,
-    criteria: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
-    """Criteria for ``seeds``, all by default; random masks for the next ``more_random`` seeds too.
+    """All criteria for ``seeds``; random masks for as many seeds more, those after the largest.
 
     For a store.  A run ends 100 steps after it has generalised.
     """
     table = Table(n_steps)
     for seed in seeds:
-        add_criteria(table, setting, seed, n_steps, criteria)
+        add_criteria(table, setting, seed, n_steps)
     for seed in range(max(seeds) + 1, max(seeds) + 1 + more_random):
         add_criteria(table, setting, seed, n_steps, ["random"])
     return table.arrays()
