@@ -195,21 +195,17 @@ def add_criteria(
 
 
 def pruned_at_initialisation(
-    seeds: Sequence[int],
-    *,
-    more_random: int,
-    n_steps: int,
-    setting: Setting = QUICK,
+    seeds: Sequence[int], *, more_random: int, n_steps: int
 ) -> dict[str, np.ndarray]:
     """All criteria for ``seeds``; random masks for as many seeds more, those after the largest.
 
-    For a store.  A run ends 100 steps after it has generalised.
+    In the quick setting, for a store.  A run ends 100 steps after it has generalised.
     """
     table = Table(n_steps)
     for seed in seeds:
-        add_criteria(table, setting, seed, n_steps)
+        add_criteria(table, QUICK, seed, n_steps)
     for seed in range(max(seeds) + 1, max(seeds) + 1 + more_random):
-        add_criteria(table, setting, seed, n_steps, ["random"])
+        add_criteria(table, QUICK, seed, n_steps, ["random"])
     return table.arrays()
 
 
