@@ -138,6 +138,30 @@ def test_mask_times_are_shares_of_the_generalisation_time():
     assert found["mask at 1 t_gen"] == 300
 
 
+def test_tickets_of_rates_and_of_mask_times():
+    easy = SMALL.replace(task=Pairs(p=23, unordered=True), train_fraction=0.95)
+    options = {"setting": easy, "n_steps": 1500, "wait": 100, "ticket_steps": 40}
+    cut = {"rates": [0.3], "early": [60], "shares": [0.5, 1.5]}
+    found = sweeps.tickets_of([4, 2], **options, **cut)
+    names = ["dense", "k = 0.3", "mask at step 60", "mask at 0.5 t_gen", "mask at 1.5 t_gen"]
+    assert found["arm"].tolist() == 2 * names
+    assert found["seed"].tolist() == [4] * 5 + [2] * 5
+    alone = sweeps.tickets_of([2], **options, **cut)
+    np.testing.assert_array_equal(found["test_accuracy"][5:], alone["test_accuracy"])
+    dense = alone["t_gen"][0]
+    assert 100 <= alone["ended"][0] - dense <= 120
+    assert alone["ended"][1] == 40
+    assert alone["ended"][2] > 40
+    for k, step, rate, n in ((1, alone["ended"][0], 0.3, 40), (4, round(1.5 * dense), 0.6, 40)):
+        mask = masks.magnitude(easy.trainer(2).run([step]).last, rate)
+        again = easy.trainer(2, mask=mask).run(range(n + 1))
+        np.testing.assert_array_equal(
+            alone["test_accuracy"][k, : n + 1], again.continued("test_accuracy", range(n + 1))
+        )
+    never = sweeps.tickets_of([2], **options | {"n_steps": 20}, **cut | {"early": [10]})
+    assert never["arm"].tolist() == ["dense", "k = 0.3", "mask at step 10"]
+
+
 def test_masks_on_the_way_are_shares_of_the_run():
     dense = jumps([0, 100, 700, 1000], 100, 700)
     for share, step in ((1.0, 1000), (0.7, 700), (0.69, 100), (0.0, 100)):
@@ -192,6 +216,9 @@ def test_stored_sweeps_have_their_rows():
     assert found["norms"].shape == (4, 2, 2)
     found = sweeps.pruned_at_initialisation([1], more_random=1, n_steps=2)
     assert found["seed"].tolist() == [1] * 5 + [2]
+    found = sweeps.without_decay([1], n_steps=2)
+    free = [f"no decay, k = {rate}" for rate in sweeps.NO_DECAY_RATES]
+    assert found["arm"].tolist() == ["dense", "dense, no decay", *free]
 
 
 def test_edge_popup_refuses_weights_of_another_shape():

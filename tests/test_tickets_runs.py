@@ -28,7 +28,7 @@ def of(kept, arm, name):
 
 def test_the_papers_configuration():
     kept = results.load("tickets-paper")
-    assert kept["test_accuracy"].shape == (3, kept["step"].size)
+    assert kept["test_accuracy"].shape == (6, kept["step"].size)
     same_start(kept, kept["train_accuracy"][0], PAPER.trainer(0).run(range(61)), 60)
 
 
@@ -84,6 +84,43 @@ def test_pruned_at_initialisation(criterion):
     mask = masks.at_initialisation(criterion, QUICK, 1, sweeps.RATE)
     run = QUICK.trainer(1, mask=mask).run(range(61))
     same_start(kept, of(kept, criterion, "train_accuracy")[1], run, 60)
+
+
+def test_the_papers_rates_and_mask_times():
+    kept = {name: results.load(f"tickets-paper-{name}") for name in ("rates", "masks")}
+    dense = PAPER.trainer(1).run(range(101), keep=[100])
+    for name, run in kept.items():
+        seeds = DECLARED[f"tickets-paper-{name}"]["seeds"]
+        assert of(run, "dense", "seed").tolist() == seeds
+        same_start(run, of(run, "dense", "train_accuracy")[1], dense, 100)
+    early = PAPER.trainer(1, mask=masks.magnitude(dense.last, sweeps.RATE)).run(range(121))
+    curve = of(kept["masks"], "mask at step 100", "train_accuracy")[1]
+    same_start(kept["masks"], curve, early, 120)
+    # Tickets end soon after they generalise; the mask of step 100 as its dense network.
+    ends, times = (of(kept["rates"], "k = 0.5", name) for name in ("ended", "t_gen"))
+    assert np.all((ends - times >= 99) & (ends - times <= 120))
+    ends = of(kept["masks"], "dense", "ended")
+    assert np.all(of(kept["masks"], "mask at step 100", "ended") <= ends)
+
+
+def test_the_papers_norms():
+    kept = results.load("tickets-paper-norms")
+    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS)
+    same_start(kept, kept["train_accuracy"][0], PAPER.trainer(2).run(range(91)), 90)
+    start = kept["norms"][:, 0]
+    np.testing.assert_allclose(start[2, 0], start[1, 0], rtol=1e-4)
+    np.testing.assert_allclose(start[3, 1], start[1, 1], rtol=1e-4)
+
+
+def test_without_decay():
+    kept = results.load("tickets-no-decay")
+    assert of(kept, "dense, no decay", "seed").tolist() == [0, 1, 2]
+    table = sweeps.Table(40)
+    sweeps.add_no_decay(table, QUICK, 0, QUICK.trainer(0).run([40]), 40)
+    again = table.of("dense, no decay", "train_accuracy")[0]
+    np.testing.assert_allclose(
+        of(kept, "dense, no decay", "train_accuracy")[0][:41], again, atol=0.01
+    )
 
 
 def test_edge_popup():

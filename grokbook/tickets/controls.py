@@ -26,7 +26,7 @@ RECORD = {"every": 20, "first": 120}
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 NORM_ARMS = ("dense", "ticket", *(f"dense, L{p} norm of the ticket" for p in (1, 2)))
 RATES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
-NO_DECAY_RATES = (0.6, 0.7, 0.8)
+NO_DECAY_RATES = (0.6, 0.7, 0.8, 0.9)
 LATE = (2.0,)
 # Of the cross-entropy; the complement takes the right class's gradient as minus the others' sum.
 PRECISIONS = {"float64": CrossEntropy("float64"), "float32": CrossEntropy()} | {
@@ -35,10 +35,13 @@ PRECISIONS = {"float64": CrossEntropy("float64"), "float32": CrossEntropy()} | {
 
 
 class Table:
-    """Collects runs as rows; :meth:`of` finds an arm, :meth:`arrays` gives all for a store."""
+    """Collects runs as rows; :meth:`of` finds an arm, :meth:`arrays` gives all for a store.
+
+    Curves are kept every 20 steps, at longer distances beyond 18,000 steps.
+    """
 
     def __init__(self, n_steps: int):
-        self.record = schedule(n_steps, **RECORD)
+        self.record = schedule(n_steps, every=20 * max(1, n_steps // 9000), first=120)
         self.rows: list[dict] = []
 
     def add(self, arm: str, seed: int, run: Run) -> None:
@@ -73,15 +76,15 @@ class Table:
 
 
 def dense_run(
-    setting: Setting, seed: int, n_steps: int, *, keep: Sequence[int] = ()
+    setting: Setting, seed: int, n_steps: int, *, keep: Sequence[int] = (), wait: int = WAIT
 ) -> tuple[Trainer, Run]:
-    """A dense run to 200 steps after generalisation; and its trainer.
+    """A dense run to ``wait`` steps after generalisation; and its trainer.
 
-    Weights are kept every 50 steps, and at the steps ``keep``.
+    Weights are kept every 50 steps (of long runs 180 times), and at the steps ``keep``.
     """
     trainer, record = setting.trainer(seed), schedule(n_steps, **RECORD)
-    keep = [*range(0, n_steps, 50), *keep]
-    return trainer, trainer.run(record, keep=keep, stop_at=LEVEL, wait=WAIT)
+    keep = [*range(0, n_steps, max(50, n_steps // 180)), *keep]
+    return trainer, trainer.run(record, keep=keep, stop_at=LEVEL, wait=wait)
 
 
 def ticket_run(
@@ -135,9 +138,16 @@ def norms_of(runs: Mapping[str, Run], keep: Sequence[int]) -> np.ndarray:
 
 
 def norm_controls(
-    seeds: Sequence[int], *, n_steps: int, keep: Sequence[int]
+    seeds: Sequence[int],
+    *,
+    n_steps: int,
+    keep: Sequence[int],
+    setting: Setting = QUICK,
+    wait: int = WAIT,
 ) -> dict[str, np.ndarray]:
-    """The runs of :func:`norm_arms` of many seeds, quick setting, for a store.
+    """The runs of :func:`norm_arms` of many seeds, for a store.
+
+    Masks are taken ``wait`` steps after generalisation.
 
     Returns
     -------
@@ -146,8 +156,8 @@ def norm_controls(
     """
     table, norms = Table(n_steps), []
     for seed in seeds:
-        trainer, dense = dense_run(QUICK, seed, n_steps, keep=keep)
-        runs = norm_arms(QUICK, seed, trainer, dense, n_steps, keep)
+        trainer, dense = dense_run(setting, seed, n_steps, keep=keep, wait=wait)
+        runs = norm_arms(setting, seed, trainer, dense, n_steps, keep)
         for arm, run in runs.items():
             table.add(arm, seed, run)
         norms.append(norms_of(runs, keep))
@@ -161,9 +171,16 @@ def add_mask_times(table: Table, setting: Setting, seed: int, dense: Run, n: int
         table.add(name, seed, ticket_run(setting, seed, mask, n))
 
 
-def add_rates(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
-    """Tickets of all pruning rates in ``RATES``."""
-    for rate in RATES:
+def add_rates(
+    table: Table,
+    setting: Setting,
+    seed: int,
+    dense: Run,
+    n: int,
+    rates: Sequence[float] = RATES,
+) -> None:
+    """Tickets of several pruning rates, cut at the end of a dense run."""
+    for rate in rates:
         mask = masks.magnitude(dense.last, rate)
         table.add(f"k = {rate}", seed, ticket_run(setting, seed, mask, n))
 
@@ -189,6 +206,46 @@ def pruned_at_initialisation(
         add_criteria(table, QUICK, seed, n_steps)
     for seed in range(max(seeds) + 1, max(seeds) + 1 + more_random):
         add_criteria(table, QUICK, seed, n_steps, ["random"])
+    return table.arrays()
+
+
+def tickets_of(
+    seeds: Sequence[int],
+    *,
+    setting: Setting,
+    n_steps: int,
+    wait: int,
+    ticket_steps: int,
+    rates: Sequence[float] = (),
+    early: Sequence[int] = (),
+    shares: Sequence[float] = (),
+) -> dict[str, np.ndarray]:
+    """Dense runs, and tickets by pruning rate and by when the mask is taken, for a store.
+
+    A dense run ends ``wait`` steps after it has generalised, at ``n_steps`` at the latest, and the
+    tickets of all ``rates`` are cut there.  With k = 0.6 masks are taken at the steps ``early`` and
+    at ``shares`` of the generalisation time, for which it goes on where they exceed its end.  A
+    ticket ends 100 steps after it has generalised, else after ``ticket_steps``; one of an early
+    mask goes on to where its dense run ended.
+
+    Returns
+    -------
+    dict
+        What :meth:`Table.arrays` gives; arms are called "k = 0.1", "mask at step 100", "mask at
+        0.5 t_gen".
+    """
+    table = Table(n_steps)
+    for seed in seeds:
+        trainer, dense = dense_run(setting, seed, n_steps, keep=early, wait=wait)
+        end = int(dense.kept[-1])
+        table.add("dense", seed, dense)
+        add_rates(table, setting, seed, dense, ticket_steps, rates)
+        last = round(max(shares, default=0) * dense.t_gen) if np.isfinite(dense.t_gen) else 0
+        if last > end:
+            dense = dense.then(trainer.run([last], keep=range(end, last, 250)))
+        for name, step in mask_times(dense, shares, early).items():
+            mask, n = masks.magnitude(dense.at(step), RATE), end if step in early else ticket_steps
+            table.add(name, seed, ticket_run(setting, seed, mask, n))
     return table.arrays()
 
 
@@ -251,9 +308,25 @@ def add_no_decay(table: Table, setting: Setting, seed: int, dense: Run, n: int) 
         table.add(f"no decay, k = {rate}", seed, ticket_run(free, seed, mask, n))
 
 
-def mask_times(dense: Run) -> dict[str, int]:
-    """Steps at which masks are taken: 50, and shares of the generalisation time."""
-    wanted = {"mask at step 50": 50} | {f"mask at {f:g} t_gen": f * dense.t_gen for f in FRACTIONS}
+def without_decay(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
+    """Dense networks in the quick setting, and all of :func:`add_no_decay`, for a store.
+
+    Each run has ``n_steps`` at most; with decay it ends 200, else 100 steps after generalisation.
+    """
+    table = Table(n_steps)
+    for seed in seeds:
+        dense = dense_run(QUICK, seed, n_steps)[1]
+        table.add("dense", seed, dense)
+        add_no_decay(table, QUICK, seed, dense, n_steps)
+    return table.arrays()
+
+
+def mask_times(
+    dense: Run, shares: Sequence[float] = FRACTIONS, early: Sequence[int] = (50,)
+) -> dict[str, int]:
+    """Steps at which masks are taken: early ones, and shares of the generalisation time."""
+    wanted = {f"mask at step {step}": step for step in early}
+    wanted |= {f"mask at {share:g} t_gen": share * dense.t_gen for share in shares}
     return {
         name: int(dense.kept[np.argmin(np.abs(dense.kept - one))])
         for name, one in wanted.items()

@@ -17,6 +17,8 @@ from grokbook.tickets.setting import ADAMW, PAPER, QUICK, TRANSFORMER
 SEEDS = [0, 1, 2, 3, 4]
 # Steps at which the norms of a run are taken; the last one ends it.
 KEPT = [0, 10, 20, 50, 100, 200, 400, 700, 1000, 1500, 2000, 2500, 3200]
+LONG = [*KEPT, 5000, 7000, 10000, 14000, 18000, 22000, 26000, 30000, 35000, 40000, 45000]
+SIX = [0, 1, 2, 100, 101, 102]
 
 
 def attention(p: int, d_model: int, train_fraction: float) -> Setting:
@@ -28,20 +30,23 @@ def attention(p: int, d_model: int, train_fraction: float) -> Setting:
     )
 
 
+# GT's network at a rate at which it generalises within 1,000 steps.
+FAST = QUICK.replace(optimizer=replace(ADAMW, learning_rate=1e-2))
+
 RUNS = (
     StoredRun(
         name="tickets-paper",
         function=paper.paper_arm,
         parameters={
-            "seeds": SEEDS[:3],
+            "seeds": SIX,
             "setting": PAPER,
             "n_steps": 45000,
             "wait": 1000,
             "graph_steps": [0, 100, 1000, 4000, 10000, 16000, 22000, 28000, 36000, 44000],
             "ticket_steps": 1500,
         },
-        about="GT's own configuration: dense runs, their structure, and tickets, three seeds",
-        cpu_seconds=300,
+        about="GT's own configuration: dense runs, their structure, and tickets, six seeds",
+        cpu_seconds=600,
         quick={
             "seeds": SEEDS[:1],
             "setting": PAPER.replace(optimizer=replace(ADAMW, learning_rate=0.01)),
@@ -50,6 +55,68 @@ RUNS = (
             "ticket_steps": 200,
         },
         packages=("torch", "networkx"),
+    ),
+    StoredRun(
+        name="tickets-paper-rates",
+        function=controls.tickets_of,
+        parameters={
+            "seeds": SEEDS,
+            "setting": PAPER,
+            "n_steps": 60000,
+            "wait": 1000,
+            "ticket_steps": 20000,
+            "rates": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+        },
+        about="GT's own configuration: tickets by pruning rate, five seeds",
+        cpu_seconds=900,
+        quick={
+            "seeds": SEEDS[:1],
+            "setting": FAST,
+            "n_steps": 1500,
+            "wait": 100,
+            "ticket_steps": 300,
+            "rates": [0.6],
+        },
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-paper-masks",
+        function=controls.tickets_of,
+        parameters={
+            "seeds": SEEDS[:3],
+            "setting": PAPER,
+            "n_steps": 60000,
+            "wait": 1000,
+            "ticket_steps": 10000,
+            "early": [100],
+            "shares": [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5],
+        },
+        about="GT's own configuration: tickets by when the mask is taken, three seeds",
+        cpu_seconds=900,
+        quick={
+            "seeds": SEEDS[:1],
+            "setting": FAST,
+            "n_steps": 1500,
+            "wait": 100,
+            "ticket_steps": 100,
+            "shares": [0.5, 1.5],
+        },
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-paper-norms",
+        function=controls.norm_controls,
+        parameters={
+            "seeds": [2],
+            "setting": PAPER,
+            "n_steps": LONG[-1],
+            "wait": 1000,
+            "keep": LONG,
+        },
+        about="GT's own configuration: dense networks with the norms of their tickets, one seed",
+        cpu_seconds=420,
+        quick={"seeds": SEEDS[:1], "n_steps": 700, "keep": KEPT[:8]},
+        packages=("torch",),
     ),
     StoredRun(
         name="tickets-late-masks",
@@ -86,10 +153,19 @@ RUNS = (
     StoredRun(
         name="tickets-carried",
         function=controls.carried,
-        parameters={"seeds": SEEDS[:3], "n_steps": 4000},
+        parameters={"seeds": SIX, "n_steps": 4000},
         about="GT, quick setting: what a mask carries; controls as long as their dense runs",
-        cpu_seconds=150,
+        cpu_seconds=550,
         quick={"seeds": SEEDS[:1], "n_steps": 200},
+        packages=("torch",),
+    ),
+    StoredRun(
+        name="tickets-no-decay",
+        function=controls.without_decay,
+        parameters={"seeds": SEEDS[:3], "n_steps": 8000},
+        about="GT, quick setting: dense networks and tickets without weight decay, three seeds",
+        cpu_seconds=200,
+        quick={"seeds": SEEDS[:1], "n_steps": 150},
         packages=("torch",),
     ),
     StoredRun(
@@ -137,8 +213,6 @@ RUNS = (
     ),
 )
 
-# GT's network at a rate at which it generalises within 1,000 steps.
-SETTING = QUICK.replace(optimizer=replace(ADAMW, learning_rate=1e-2))
 LAST_MASK = 1600
 N_STEPS, EVERY = 400, 10
 
@@ -166,10 +240,10 @@ def ticket(seed: int, pruning_rate: float, mask_time: int) -> dict[str, float]:
         raise ValueError(f"mask_time = {mask_time}: must be at most {LAST_MASK} steps")
     validate.number("pruning_rate", pruning_rate, at_least=0, below=1)
     seed %= 2**63  # torch's generators take 63 bits
-    dense = SETTING.trainer(seed)
+    dense = FAST.trainer(seed)
     before = dense.run([mask_time])
     mask = masks.magnitude(dense.weights, pruning_rate)
-    run = SETTING.trainer(seed, mask=mask).run(range(0, N_STEPS + 1, EVERY), stop_at=LEVEL)
+    run = FAST.trainer(seed, mask=mask).run(range(0, N_STEPS + 1, EVERY), stop_at=LEVEL)
     return {
         "memorised": float(run.curves.memorisation_time()),
         "generalised": float(run.curves.generalisation_time()),
