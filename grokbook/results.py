@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 import time
@@ -279,7 +280,7 @@ def _require(run: StoredRun, facts: Mapping, checksum: str) -> None:
         "parameters": run.recorded_parameters(),
         "sha256": checksum,
     }.items():
-        if facts.get(key) != wanted:
+        if not _same(facts.get(key), wanted):
             raise ValueError(
                 f"store {run.name!r}: {key} = {facts.get(key)!r}: must be {wanted!r}; "
                 f"remake it with: {run.command}"
@@ -290,6 +291,17 @@ def _require(run: StoredRun, facts: Mapping, checksum: str) -> None:
             f"store {run.name!r}: its seeds were shifted: must be loaded with "
             f"{randomness.VARIABLE}={shift}"
         )
+
+
+def _same(found, wanted) -> bool:
+    """Equality of two records, of floats up to 1e-12: processors round their last digits apart."""
+    if isinstance(wanted, float) and isinstance(found, int | float):
+        return math.isclose(found, wanted, rel_tol=1e-12)
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return found.keys() == wanted.keys() and all(_same(found[k], wanted[k]) for k in wanted)
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
+    return found == wanted
 
 
 def _provenance(run: StoredRun, arrays: Mapping[str, np.ndarray], path: Path) -> dict:

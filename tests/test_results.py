@@ -68,6 +68,21 @@ def test_another_schema_function_or_parameter_is_refused(run, tmp_path, changes)
         results.load("a-run", tmp_path, run=run)
 
 
+def test_a_parameter_in_another_rounding_is_the_same_one(monkeypatch, tmp_path):
+    """The steps of a log axis differ in their last digit between processors."""
+    monkeypatch.setattr(settled, "__module__", "grokbook.curves")
+    given = {"setting": Setting(0.1, rates=(0.1, 3.981071705534973)), "more": ()}
+    run = results.StoredRun("a-run", settled, given, "", 0.1)
+    results.make(run, tmp_path)
+    for rate, same in ((3.9810717055349733, True), (3.98107170554, False), (4.0, False)):
+        other = replace(run, parameters={**given, "setting": Setting(0.1, rates=(0.1, rate))})
+        if same:
+            results.load("a-run", tmp_path, run=other)
+        else:
+            with pytest.raises(ValueError, match="parameters"):
+                results.load("a-run", tmp_path, run=other)
+
+
 def test_changed_shapes_are_refused(run, tmp_path):
     results.make(run, tmp_path)
     rewrite(tmp_path, arrays={"time": ["float64"]})
