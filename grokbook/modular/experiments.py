@@ -154,16 +154,6 @@ FIGURE_4 = {
     "product": Arm(
         _STABLE.replace(task=Pairs("multiplication")), n_steps=100_000, every=250, stop_at=0.99
     ),
-    "parity": Arm(
-        PARITY.replace(
-            loss=StableMaxCrossEntropy(),
-            optimizer=AdamW(0.01, beta2=0.999, epsilon=1e-18),
-            gradient_scale=1.0,
-        ),
-        n_steps=100_000,
-        every=250,
-        stop_at=0.99,
-    ),
 }
 FIGURE_6B = {
     "AdamW": Arm(PAPER.replace(optimizer=AdamW(0.005, epsilon=1e-25)), n_steps=1000),

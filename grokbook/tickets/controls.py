@@ -164,13 +164,6 @@ def norm_controls(
     return table.arrays() | {"kept": np.array(keep), "norms": np.concatenate(norms)}
 
 
-def add_mask_times(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
-    """Tickets from masks taken on the way: see :func:`mask_times`."""
-    for name, step in mask_times(dense).items():
-        mask = masks.magnitude(dense.at(step), RATE)
-        table.add(name, seed, ticket_run(setting, seed, mask, n))
-
-
 def add_rates(
     table: Table,
     setting: Setting,
