@@ -38,6 +38,7 @@ TRANSFORMER = MODULO_59.replace(network=partial(Transformer.on, d_model=64, d_ml
 TRANSFORMER_DECAYED = Arm(
     TRANSFORMER.replace(optimizer=AdamW(0.001, weight_decay=1.5)), 2000, 20, stop_at=0.99
 )
+TRANSFORMER_PLAIN = Arm(TRANSFORMER.replace(optimizer=AdamW(0.001)), 2000, 20)
 
 # NS Figs. 1b and 4 with a step relative to the weight norm.
 STABLEMAX = PAPER.replace(
@@ -249,6 +250,8 @@ RUNS = (
             "addition modulo 113 with ⊥AdamW, far beyond the test set, five seeds", 180),
     _curves("transformer-decay", TRANSFORMER_DECAYED,
             "small transformer, addition modulo 59, with weight decay 1.5, three seeds", 80, 3),
+    _curves("transformer-plain", TRANSFORMER_PLAIN,
+            "small transformer, addition modulo 59, with neither decay nor ⊥Grad, five seeds", 110),
     _curves("stablemax-addition", Arm(STABLEMAX, 2500, 25, stop_at=0.99),
             "addition modulo 113 with StableMax and no decay, three seeds", 240, 3),
     _curves("stablemax-product", Arm(PRODUCT, 3500, 25, stop_at=0.99),
