@@ -107,10 +107,9 @@ def test_sweeps_add_their_arms():
     for arm, run in runs.items():
         table.add(arm, 0, run)
     sweeps.add_rates(table, SMALL, 0, dense, 3)
-    sweeps.add_criteria(table, SMALL, 0, 3)
     sweeps.add_no_decay(table, SMALL, 0, dense, 3)
     arms = {row["arm"] for row in table.rows}
-    assert {"ticket", "random", "SNIP", "dense, no decay", "k = 0.9"} <= arms
+    assert {"ticket", "dense, no decay", "k = 0.9"} <= arms
     norms = sweeps.norms_of(runs, [0, 65])
     assert norms.shape == (4, 2, 2)
     assert norms[1, 0, 0] == pytest.approx(norms[2, 0, 0], rel=1e-4)
@@ -214,8 +213,9 @@ def test_stored_sweeps_have_their_rows():
     found = sweeps.norm_controls([1], n_steps=30, keep=[0, 30])
     assert found["arm"].tolist() == list(sweeps.NORM_ARMS)
     assert found["norms"].shape == (4, 2, 2)
-    found = sweeps.pruned_at_initialisation([1], more_random=1, n_steps=2)
-    assert found["seed"].tolist() == [1] * 5 + [2]
+    found = sweeps.pruned_at_initialisation([1, 2], setting=SMALL, n_steps=2)
+    assert found["seed"].tolist() == [1] * 5 + [2] * 5
+    assert found["arm"].tolist() == list(masks.CRITERIA) * 2
     found = sweeps.without_decay([1], n_steps=2)
     free = [f"no decay, k = {rate}" for rate in sweeps.NO_DECAY_RATES]
     assert found["arm"].tolist() == ["dense", "dense, no decay", *free]

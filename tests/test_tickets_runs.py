@@ -78,11 +78,10 @@ def test_norm_controls():
 
 @pytest.mark.parametrize("criterion", ["SNIP", "random"])
 def test_pruned_at_initialisation(criterion):
-    kept = results.load("tickets-criteria")
-    seeds = {"random": [0, 1, 2, 3, 4]}.get(criterion, [0, 1, 2])
-    assert of(kept, criterion, "seed").tolist() == seeds
-    mask = masks.at_initialisation(criterion, QUICK, 1, sweeps.RATE)
-    run = QUICK.trainer(1, mask=mask).run(range(61))
+    kept = results.load("tickets-paper-criteria")
+    assert of(kept, criterion, "seed").tolist() == [0, 1, 2, 3, 4]
+    mask = masks.at_initialisation(criterion, PAPER, 1, sweeps.RATE)
+    run = PAPER.trainer(1, mask=mask).run(range(61))
     same_start(kept, of(kept, criterion, "train_accuracy")[1], run, 60)
 
 
@@ -106,11 +105,12 @@ def test_the_papers_rates_and_mask_times():
 
 def test_the_papers_norms():
     kept = results.load("tickets-paper-norms")
-    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS)
-    same_start(kept, kept["train_accuracy"][0], PAPER.trainer(2).run(range(91)), 90)
-    start = kept["norms"][:, 0]
-    np.testing.assert_allclose(start[2, 0], start[1, 0], rtol=1e-4)
-    np.testing.assert_allclose(start[3, 1], start[1, 1], rtol=1e-4)
+    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 5
+    dense = of(kept, "dense", "train_accuracy")
+    same_start(kept, dense[2], PAPER.trainer(2).run(range(91)), 90)
+    start = kept["norms"].reshape(5, 4, -1, 2)[:, :, 0]
+    np.testing.assert_allclose(start[:, 2, 0], start[:, 1, 0], rtol=1e-4)
+    np.testing.assert_allclose(start[:, 3, 1], start[:, 1, 1], rtol=1e-4)
 
 
 def test_without_decay():

@@ -178,27 +178,23 @@ def add_rates(
         table.add(f"k = {rate}", seed, ticket_run(setting, seed, mask, n))
 
 
-def add_criteria(
-    table: Table, setting: Setting, seed: int, n: int, criteria: Sequence[str] = ()
-) -> None:
-    """Masks made at initialisation, by all criteria or the given ones."""
-    for criterion in criteria or tuple(masks.CRITERIA):
-        mask = masks.at_initialisation(criterion, setting, seed, RATE)
-        table.add(criterion, seed, ticket_run(setting, seed, mask, n))
-
-
 def pruned_at_initialisation(
-    seeds: Sequence[int], *, more_random: int, n_steps: int
+    seeds: Sequence[int], *, setting: Setting, n_steps: int
 ) -> dict[str, np.ndarray]:
-    """All criteria for ``seeds``; random masks for as many seeds more, those after the largest.
+    """Networks under masks of all ``masks.CRITERIA``, made at initialisation, for a store.
 
-    In the quick setting, for a store.  A run ends 100 steps after it has generalised.
+    A run ends 100 steps after it has generalised, at ``n_steps`` at the latest.
+
+    Returns
+    -------
+    dict
+        What :meth:`Table.arrays` gives; arms are called by the criteria.
     """
     table = Table(n_steps)
     for seed in seeds:
-        add_criteria(table, QUICK, seed, n_steps)
-    for seed in range(max(seeds) + 1, max(seeds) + 1 + more_random):
-        add_criteria(table, QUICK, seed, n_steps, ["random"])
+        for criterion in masks.CRITERIA:
+            mask = masks.at_initialisation(criterion, setting, seed, RATE)
+            table.add(criterion, seed, ticket_run(setting, seed, mask, n_steps))
     return table.arrays()
 
 
