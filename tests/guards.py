@@ -14,6 +14,8 @@ from tools import setup_cell
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 1_500_000
 MAX_CELL_LINES = 25
+# Cells of a chapter, of all types.
+MAX_CELLS = 45
 # Lines of code that a chapter shows before anything is unfolded.
 MAX_OPEN_LINES = 120
 HIDDEN = {"remove-cell", "hide-cell", "hide-input"}
@@ -120,6 +122,17 @@ def within_size(notebook):
     return problems
 
 
+def few_cells(notebook):
+    """A chapter has at most 45 cells, text and code together.
+
+    A page of recipes is looked up, not read through.
+    """
+    if notebook.metadata.get("grokbook", {}).get("page") == "recipes":
+        return []
+    count = len(notebook.cells)
+    return [] if count <= MAX_CELLS else [f"{count} cells, at most {MAX_CELLS}"]
+
+
 def reads_first(notebook):
     """Few lines of code stand open on the page, and none that draw, check or import.
 
@@ -211,6 +224,7 @@ GUARDS = (
     no_unseeded_randomness,
     figures_are_described,
     within_size,
+    few_cells,
     reads_first,
     normalised,
     stores_say_their_provenance,

@@ -142,6 +142,10 @@ def too_long(notebook):
     guards.code_cells(notebook)[2].source += "\n" * 30 + "pass"
 
 
+def too_many(notebook):
+    notebook.cells += notebook.cells
+
+
 def unlabelled(notebook):
     del guards.figure_cells(notebook)[0].metadata["mystnb"]["figure"]["name"]
 
@@ -180,6 +184,7 @@ def set_up_too_late(notebook):
         (unlabelled, guards.figures_are_described),
         (unseeded, guards.no_unseeded_randomness),
         (too_long, guards.within_size),
+        (too_many, guards.few_cells),
         (without_exercises, guards.has_the_template),
         (without_budget, guards.normalised),
         (of_another_version, guards.begins_with_the_setup_cell),
@@ -194,6 +199,15 @@ def test_guard_sees(spoil, guard):
     assert guard(notebook) == []
     spoil(notebook)
     assert guard(notebook) != []
+
+
+@pytest.mark.parametrize(
+    ("count", "page", "fine"), [(45, {}, True), (46, {}, False), (46, {"page": "recipes"}, True)]
+)
+def test_a_chapter_has_at_most_45_cells(count, page, fine):
+    cells = [nbformat.v4.new_markdown_cell("A sentence.") for _ in range(count)]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"grokbook": page})
+    assert (guards.few_cells(notebook) == []) == fine
 
 
 @pytest.mark.parametrize(
