@@ -1,4 +1,4 @@
-"""GT's polynomial regression: y = (beta . x)^2 / 2 in 40 dimensions, five ReLU layers (Fig. 2d)."""
+"""GT's polynomial regression: y = (beta . x)^2 / 2, 40 dimensions, three ReLU layers (Fig. 2d)."""
 
 from __future__ import annotations
 
