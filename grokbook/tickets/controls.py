@@ -289,18 +289,19 @@ def carried(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
 
 
 def add_no_decay(table: Table, setting: Setting, seed: int, dense: Run, n: int) -> None:
-    """The dense network and tickets of ``NO_DECAY_RATES``, trained without weight decay."""
+    """The dense network and tickets of ``NO_DECAY_RATES``, ``n`` steps without weight decay."""
     free = setting.replace(optimizer=replace(setting.optimizer, weight_decay=0.0))
-    table.add("dense, no decay", seed, ticket_run(free, seed, None, n))
+    record = schedule(n, every=10, first=120)
+    table.add("dense, no decay", seed, free.trainer(seed).run(record))
     for rate in NO_DECAY_RATES:
         mask = masks.magnitude(dense.last, rate)
-        table.add(f"no decay, k = {rate}", seed, ticket_run(free, seed, mask, n))
+        table.add(f"no decay, k = {rate}", seed, free.trainer(seed, mask=mask).run(record))
 
 
 def without_decay(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
     """Dense networks in the quick setting, and all of :func:`add_no_decay`, for a store.
 
-    Each run has ``n_steps`` at most; with decay it ends 200, else 100 steps after generalisation.
+    Without decay each run has ``n_steps``; with it, it ends 200 steps after generalisation.
     """
     table = Table(n_steps)
     for seed in seeds:

@@ -164,7 +164,7 @@ RUNS = (
         function=controls.without_decay,
         parameters={"seeds": SEEDS[:3], "n_steps": 8000},
         about="GT, quick setting: dense networks and tickets without weight decay, three seeds",
-        cpu_seconds=200,
+        cpu_seconds=330,
         quick={"seeds": SEEDS[:1], "n_steps": 150},
         packages=("torch",),
     ),
