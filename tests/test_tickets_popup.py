@@ -10,8 +10,7 @@ import torch
 from grokbook.curves import Curves
 from grokbook.modular import Pairs
 from grokbook.modular.run import RECORDS, Run, schedule
-from grokbook.tickets import controls as sweeps
-from grokbook.tickets import masks, paper, popup, tasks
+from grokbook.tickets import controls, masks, paper, popup, tables, tasks
 from grokbook.tickets.popup import edge_popup, initial_scores, popped
 from grokbook.tickets.setting import TRANSFORMER
 
@@ -86,7 +85,7 @@ def test_weights_that_are_not_used_only_decay():
 
 
 def test_a_table_collects_runs_and_continues_their_curves():
-    table = sweeps.Table(50)
+    table = controls.Table(50)
     run = SMALL.trainer(0).run(schedule(10))
     table.add("dense", 3, run)
     assert table.of("dense", "seed").tolist() == [3]
@@ -101,16 +100,16 @@ def test_a_table_collects_runs_and_continues_their_curves():
 
 
 def test_sweeps_add_their_arms():
-    trainer, dense = sweeps.dense_run(SMALL, 0, 60, keep=[0, 65])
-    table = sweeps.Table(60)
-    runs = sweeps.norm_arms(SMALL, 0, trainer, dense, 70, [0, 65])
+    trainer, dense = controls.dense_run(SMALL, 0, 60, keep=[0, 65])
+    table = controls.Table(60)
+    runs = controls.norm_arms(SMALL, 0, trainer, dense, 70, [0, 65])
     for arm, run in runs.items():
         table.add(arm, 0, run)
-    sweeps.add_rates(table, SMALL, 0, dense, 3)
-    sweeps.add_no_decay(table, SMALL, 0, dense, 3)
+    tables.add_rates(table, SMALL, 0, dense, 3, [0.9])
+    controls.add_no_decay(table, SMALL, 0, dense, 3)
     arms = {row["arm"] for row in table.rows}
     assert {"ticket", "dense, no decay", "k = 0.9"} <= arms
-    norms = sweeps.norms_of(runs, [0, 65])
+    norms = controls.norms_of(runs, [0, 65])
     assert norms.shape == (4, 2, 2)
     assert norms[1, 0, 0] == pytest.approx(norms[2, 0, 0], rel=1e-4)
     assert norms[1, 0, 1] == pytest.approx(norms[3, 0, 1], rel=1e-4)
@@ -131,7 +130,7 @@ def jumps(step, memorised, generalised):
 
 
 def test_mask_times_are_shares_of_the_generalisation_time():
-    found = sweeps.mask_times(jumps(range(0, 401, 10), 20, 300))
+    found = tables.mask_times(jumps(range(0, 401, 10), 20, 300), [0.5, 1], [50])
     assert found["mask at step 50"] == 50
     assert found["mask at 0.5 t_gen"] == 150
     assert found["mask at 1 t_gen"] == 300
@@ -141,11 +140,11 @@ def test_tickets_of_rates_and_of_mask_times():
     easy = SMALL.replace(task=Pairs(p=23, unordered=True), train_fraction=0.95)
     options = {"setting": easy, "n_steps": 1500, "wait": 100, "ticket_steps": 40}
     cut = {"rates": [0.3], "early": [60], "shares": [0.5, 1.5]}
-    found = sweeps.tickets_of([4, 2], **options, **cut)
+    found = tables.tickets_of([4, 2], **options, **cut)
     names = ["dense", "k = 0.3", "mask at step 60", "mask at 0.5 t_gen", "mask at 1.5 t_gen"]
     assert found["arm"].tolist() == 2 * names
     assert found["seed"].tolist() == [4] * 5 + [2] * 5
-    alone = sweeps.tickets_of([2], **options, **cut)
+    alone = tables.tickets_of([2], **options, **cut)
     np.testing.assert_array_equal(found["test_accuracy"][5:], alone["test_accuracy"])
     dense = alone["t_gen"][0]
     assert 100 <= alone["ended"][0] - dense <= 120
@@ -157,7 +156,7 @@ def test_tickets_of_rates_and_of_mask_times():
         np.testing.assert_array_equal(
             alone["test_accuracy"][k, : n + 1], again.continued("test_accuracy", range(n + 1))
         )
-    never = sweeps.tickets_of([2], **options | {"n_steps": 20}, **cut | {"early": [10]})
+    never = tables.tickets_of([2], **options | {"n_steps": 20}, **cut | {"early": [10]})
     assert never["arm"].tolist() == ["dense", "k = 0.3", "mask at step 10"]
 
 
@@ -210,14 +209,14 @@ def test_the_pairs_arm_has_its_shapes():
 
 
 def test_stored_sweeps_have_their_rows():
-    found = sweeps.norm_controls([1], n_steps=30, keep=[0, 30])
-    assert found["arm"].tolist() == list(sweeps.NORM_ARMS)
+    found = tables.norm_controls([1], n_steps=30, keep=[0, 30])
+    assert found["arm"].tolist() == list(controls.NORM_ARMS)
     assert found["norms"].shape == (4, 2, 2)
-    found = sweeps.pruned_at_initialisation([1, 2], setting=SMALL, n_steps=2)
+    found = tables.pruned_at_initialisation([1, 2], setting=SMALL, n_steps=2)
     assert found["seed"].tolist() == [1] * 5 + [2] * 5
     assert found["arm"].tolist() == list(masks.CRITERIA) * 2
-    found = sweeps.without_decay([1], n_steps=2)
-    free = [f"no decay, k = {rate}" for rate in sweeps.NO_DECAY_RATES]
+    found = tables.without_decay([1], n_steps=2)
+    free = [f"no decay, k = {rate}" for rate in controls.NO_DECAY_RATES]
     assert found["arm"].tolist() == ["dense", "dense, no decay", *free]
 
 

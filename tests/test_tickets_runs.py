@@ -8,8 +8,7 @@ import torch
 
 from grokbook import results
 from grokbook.curves import LEVEL, crossing_time
-from grokbook.tickets import controls as sweeps
-from grokbook.tickets import experiments, masks, popup
+from grokbook.tickets import controls, experiments, masks, popup, tables
 from grokbook.tickets.setting import PAPER, QUICK
 
 DECLARED = {run.name: dict(run.parameters) for run in experiments.RUNS}
@@ -58,17 +57,17 @@ def test_late_masks():
     kept = results.load("tickets-late-masks")
     for precision in DECLARED["tickets-late-masks"]["precisions"]:
         assert of(kept, f"{precision}: dense", "seed").tolist() == [0, 1, 2, 3, 4]
-        run = QUICK.replace(loss=sweeps.PRECISIONS[precision]).trainer(0).run(range(31))
+        run = QUICK.replace(loss=tables.PRECISIONS[precision]).trainer(0).run(range(31))
         curve = of(kept, f"{precision}: dense", "train_accuracy")[0]
         same_start(kept, curve, run, 30)
 
 
 def test_norm_controls():
     kept, keep = results.load("tickets-norms"), DECLARED["tickets-norms"]["keep"]
-    assert kept["norms"].shape == (10 * len(sweeps.NORM_ARMS), len(keep), 2)
-    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 10
+    assert kept["norms"].shape == (10 * len(controls.NORM_ARMS), len(keep), 2)
+    assert kept["arm"].tolist() == list(controls.NORM_ARMS) * 10
     run = QUICK.trainer(0).run(range(51), keep=keep[:6])
-    again = sweeps.norms_of({"dense": run}, [0, 10, 20, 50])
+    again = controls.norms_of({"dense": run}, [0, 10, 20, 50])
     np.testing.assert_allclose(kept["norms"][:1, :4], again, rtol=1e-3)
     # Controls start with their ticket's norm.
     norms = kept["norms"].reshape(10, 4, len(keep), 2)[:, :, 0]
@@ -80,7 +79,7 @@ def test_norm_controls():
 def test_pruned_at_initialisation(criterion):
     kept = results.load("tickets-paper-criteria")
     assert of(kept, criterion, "seed").tolist() == [0, 1, 2, 3, 4]
-    mask = masks.at_initialisation(criterion, PAPER, 1, sweeps.RATE)
+    mask = masks.at_initialisation(criterion, PAPER, 1, controls.RATE)
     run = PAPER.trainer(1, mask=mask).run(range(61))
     same_start(kept, of(kept, criterion, "train_accuracy")[1], run, 60)
 
@@ -92,7 +91,7 @@ def test_the_papers_rates_and_mask_times():
         seeds = DECLARED[f"tickets-paper-{name}"]["seeds"]
         assert of(run, "dense", "seed").tolist() == seeds
         same_start(run, of(run, "dense", "train_accuracy")[1], dense, 100)
-    early = PAPER.trainer(1, mask=masks.magnitude(dense.last, sweeps.RATE)).run(range(121))
+    early = PAPER.trainer(1, mask=masks.magnitude(dense.last, controls.RATE)).run(range(121))
     curve = of(kept["masks"], "mask at step 100", "train_accuracy")[1]
     # Processors round dense networks apart, and their masks keep a few other weights.
     same_start(kept["masks"], curve, early, 120, atol=0.03)
@@ -105,7 +104,7 @@ def test_the_papers_rates_and_mask_times():
 
 def test_the_papers_norms():
     kept = results.load("tickets-paper-norms")
-    assert kept["arm"].tolist() == list(sweeps.NORM_ARMS) * 5
+    assert kept["arm"].tolist() == list(controls.NORM_ARMS) * 5
     dense = of(kept, "dense", "train_accuracy")
     same_start(kept, dense[2], PAPER.trainer(2).run(range(91)), 90)
     start = kept["norms"].reshape(5, 4, -1, 2)[:, :, 0]
@@ -115,9 +114,9 @@ def test_the_papers_norms():
 
 def test_without_decay():
     kept = results.load("tickets-no-decay")
-    assert of(kept, "dense, no decay", "seed").tolist() == [0, 1, 2]
-    table = sweeps.Table(40)
-    sweeps.add_no_decay(table, QUICK, 0, QUICK.trainer(0).run([40]), 40)
+    assert of(kept, "dense, no decay", "seed").tolist() == [0, 1, 2, 3, 4]
+    table = controls.Table(40)
+    controls.add_no_decay(table, QUICK, 0, QUICK.trainer(0).run([40]), 40)
     again = table.of("dense, no decay", "train_accuracy")[0]
     np.testing.assert_allclose(
         of(kept, "dense, no decay", "train_accuracy")[0][:41], again, atol=0.01
@@ -140,19 +139,19 @@ def test_edge_popup():
 def test_what_a_mask_carries():
     kept, seeds = results.load("tickets-carried"), DECLARED["tickets-carried"]["seeds"]
     dense, ended = of(kept, "dense", "t_gen"), of(kept, "dense", "ended")
-    assert np.all(ended >= dense + sweeps.WAIT)
+    assert np.all(ended >= dense + controls.WAIT)
     for arm in ("ticket", "initial signs, equal sizes", "fresh initial weights"):
         assert of(kept, arm, "seed").tolist() == seeds
         assert np.all(of(kept, arm, "ended") <= ended)
     # The mask of step 50 can be made again without a dense run to its end.
-    early = masks.magnitude(QUICK.trainer(0).run([50]).last, sweeps.RATE)
+    early = masks.magnitude(QUICK.trainer(0).run([50]).last, controls.RATE)
     run = QUICK.trainer(0, mask=early).run(range(41))
     same_start(kept, of(kept, "mask at step 50", "train_accuracy")[0], run, 40)
 
 
 def test_transplants_exchange_signs_or_sizes():
     initial, fresh = QUICK.initial(0), QUICK.initial(1)
-    found = sweeps.transplants(QUICK, initial, fresh)
+    found = controls.transplants(QUICK, initial, fresh)
     other, equal, sizes = found.values()
     for weights in (other, equal):
         assert torch.equal(torch.sign(weights), torch.sign(initial))
@@ -163,7 +162,7 @@ def test_transplants_exchange_signs_or_sizes():
         assert equal[span].abs().unique().numel() == 1
         assert float(equal[span].norm()) == pytest.approx(float(initial[span].norm()), rel=1e-3)
     with pytest.raises(ValueError, match="fresh has shape"):
-        sweeps.transplants(QUICK, initial, fresh[1:])
+        controls.transplants(QUICK, initial, fresh[1:])
 
 
 def test_transformer():

@@ -9,8 +9,8 @@ from torch import nn
 from four_matrices import FourMatrices
 from grokbook.modular import CrossEntropy, Pairs, Trainer
 from grokbook.modular.gradient import MaskedGradient
-from grokbook.tickets.controls import PRECISIONS
 from grokbook.tickets.setting import PAPER, QUICK, TRANSFORMER
+from grokbook.tickets.tables import PRECISIONS
 
 SMALL = QUICK.replace(task=Pairs(p=11, unordered=True))
 

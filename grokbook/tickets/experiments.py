@@ -11,7 +11,7 @@ from grokbook.modular.data import Pairs
 from grokbook.modular.setting import Setting
 from grokbook.results import StoredRun
 from grokbook.sweep.grid import Grid, Quantity, Sweep
-from grokbook.tickets import controls, masks, paper, popup, remedies, tasks
+from grokbook.tickets import masks, paper, popup, remedies, tables, tasks
 from grokbook.tickets.setting import ADAMW, PAPER, QUICK, TRANSFORMER
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -58,7 +58,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-paper-rates",
-        function=controls.tickets_of,
+        function=tables.tickets_of,
         parameters={
             "seeds": SEEDS,
             "setting": PAPER,
@@ -81,7 +81,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-paper-masks",
-        function=controls.tickets_of,
+        function=tables.tickets_of,
         parameters={
             "seeds": SEEDS,
             "setting": PAPER,
@@ -105,7 +105,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-paper-norms",
-        function=controls.norm_controls,
+        function=tables.norm_controls,
         parameters={
             "seeds": SEEDS,
             "setting": PAPER,
@@ -120,7 +120,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-paper-criteria",
-        function=controls.pruned_at_initialisation,
+        function=tables.pruned_at_initialisation,
         parameters={"seeds": SEEDS, "setting": PAPER, "n_steps": LONG[-1]},
         about="GT's own configuration: five kinds of masks made at initialisation, five seeds",
         cpu_seconds=2000,
@@ -129,7 +129,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-late-masks",
-        function=controls.late_masks,
+        function=tables.late_masks,
         parameters={
             "seeds": SEEDS,
             "precisions": ["float64", "float32", "complement"],
@@ -143,7 +143,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-norms",
-        function=controls.norm_controls,
+        function=tables.norm_controls,
         parameters={"seeds": [*range(10)], "n_steps": KEPT[-1], "keep": KEPT},
         about="GT, quick setting: dense networks with the norms of their tickets, ten seeds",
         cpu_seconds=500,
@@ -152,7 +152,7 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-carried",
-        function=controls.carried,
+        function=tables.carried,
         parameters={"seeds": SIX, "n_steps": 4000},
         about="GT, quick setting: what a mask carries; controls as long as their dense runs",
         cpu_seconds=550,
@@ -161,10 +161,10 @@ RUNS = (
     ),
     StoredRun(
         name="tickets-no-decay",
-        function=controls.without_decay,
-        parameters={"seeds": SEEDS[:3], "n_steps": 8000},
-        about="GT, quick setting: dense networks and tickets without weight decay, three seeds",
-        cpu_seconds=330,
+        function=tables.without_decay,
+        parameters={"seeds": SEEDS, "n_steps": 8000},
+        about="GT, quick setting: dense networks and tickets without weight decay, five seeds",
+        cpu_seconds=550,
         quick={"seeds": SEEDS[:1], "n_steps": 150},
         packages=("torch",),
     ),
