@@ -119,7 +119,8 @@ def _trained(runs):
 def modular():
     """Networks of NS: weight decay, ⊥Grad, StableMax, a transformer, a fixed norm."""
     from grokbook.modular import MLP, AdamW, Arm, Pairs, Setting, Transformer
-    from grokbook.modular.setting import MAP_ARMS, on_sphere
+    from grokbook.modular.maps import MAP_ARMS
+    from grokbook.modular.setting import on_sphere
 
     task, mlp = {"task": Pairs(p=31), "train_fraction": 0.8}, partial(MLP.on, width=64)
     rates = {"plain": (0.03, 3.0), "⊥Grad": (0.03, 0.0), "StableMax": (0.01, 1.0)}

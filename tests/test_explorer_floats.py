@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from explorers import violations
-from grokbook import randomness
-from grokbook.modular import CrossEntropy, precision
+from grokbook import precision, randomness
+from grokbook.modular import CrossEntropy
 
 FORMATS = ("float16", "bfloat16", "float32", "float64")
 MODULE = "floats.js"

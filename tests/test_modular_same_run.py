@@ -15,7 +15,7 @@ import torch
 from grokbook import phases
 from grokbook.curves import crossing_time
 from grokbook.modular import MLP, SGD, AdamW, CrossEntropy, Pairs, Setting
-from grokbook.modular.setting import MAP_ARMS
+from grokbook.modular.maps import MAP_ARMS
 
 EVERY = 20  # as in the book's maps
 SETTING = Setting(Pairs(p=23), 0.8, partial(MLP.on, width=48))

@@ -8,7 +8,7 @@ import pytest
 
 from grokbook import phases, sweep
 from grokbook.modular import experiments
-from grokbook.modular import setting as sweeps
+from grokbook.modular import maps as sweeps
 from grokbook.sweep.grid import run_seed
 from grokbook.tickets import experiments as tickets
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from grokbook import validate
 from grokbook.curves import Curves
+from grokbook.modular.maps import MAP_ARMS
 from grokbook.modular.run import CURVES, schedule, stack
-from grokbook.modular.setting import MAP_ARMS, Setting
+from grokbook.modular.setting import Setting
 from grokbook.results import Stored
 
 

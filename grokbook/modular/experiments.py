@@ -1,4 +1,4 @@
-"""The declared runs and sweeps of paper NS, as tables of settings."""
+"""The declared runs of paper NS, as tables of settings; and the sweeps of its maps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from functools import partial
 from grokbook.curves import LEVEL
 from grokbook.modular.data import Pairs, Parity, binary_digits, random_codes
 from grokbook.modular.loss import CrossEntropy, MeanSquare, StableMaxCrossEntropy
+from grokbook.modular.maps import SWEEPS as SWEEPS  # declared with what they map
 from grokbook.modular.network import MLP, Transformer
 from grokbook.modular.optimizer import SGD, AdamW
 from grokbook.modular.setting import (
-    PATIENCE,
     Arm,
     Setting,
-    addition,
-    continued,
     curves,
     decay_cells,
     event_times,
@@ -25,7 +23,6 @@ from grokbook.modular.setting import (
     several,
 )
 from grokbook.results import StoredRun
-from grokbook.sweep.grid import Grid, Quantity, Sweep
 
 SEEDS = [0, 1, 2, 3, 4]
 PAPER = Setting()
@@ -291,129 +288,3 @@ RUNS = (
             "sparse parity with StableMax and no decay, five seeds", 150),
 )
 # fmt: on
-
-# The phases of modular addition: three maps over fraction, rate and decay; see grokbook.phases.
-OUTPUTS = {
-    "memorised": Quantity("steps", "train accuracy reaches 0.95"),
-    "generalised": Quantity("steps", "test accuracy reaches 0.95"),
-    "train_accuracy": Quantity("fraction", "train accuracy at the last step"),
-    "test_accuracy": Quantity("fraction", "test accuracy at the last step"),
-}
-MAP_FRACTION = [0.5, 0.6, 0.7, 0.8, 0.9]
-MAP_RATE = [0.003, 0.01, 0.03, 0.1]
-MAP_DECAY = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0]
-# Where the other axis is varied.  With a relative step larger rates do not fit at all.
-ONE_RATE = {"plain": 0.03, "⊥Grad": 0.03, "StableMax": 0.01}
-ONE_FRACTION = 0.7
-
-AXES = {
-    "arm": Quantity("1", "plain AdamW, ⊥Grad or StableMax"),
-    "train_fraction": Quantity("fraction", "share of the pairs that is for training"),
-    "learning_rate": Quantity("1", "η, of AdamW; relative to the weight norm for StableMax"),
-    "weight_decay": Quantity("1", "λ, decoupled"),
-}
-
-
-def _map(name: str, arm: str, about: str, **axes) -> Sweep:
-    """A map of one arm; an axis is given by its values for small, book and paper."""
-    seeds = {"small": 1, "book": 5, "paper": 100}
-    return Sweep(
-        name=f"modular-{name}-{SHORT[arm]}",
-        function=addition,
-        axes=AXES,
-        outputs=OUTPUTS,
-        grids={
-            size: Grid(
-                {"arm": [arm]} | {one: values[k] for one, values in axes.items()},
-                n_seeds,
-                CPU_SECONDS[arm],
-            )
-            for k, (size, n_seeds) in enumerate(seeds.items())
-        },
-        about=f"{about}, {arm}: phases of addition modulo 31",
-        packages=("torch",),
-    )
-
-
-def _tenths_of_decades(low: int, high: int) -> list[float]:
-    """Ten values a decade from 10**low to 10**high."""
-    return [float(f"{10 ** (k / 10):.4g}") for k in range(10 * low, 10 * high + 1)]
-
-
-SHORT = {"plain": "plain", "⊥Grad": "perp", "StableMax": "stablemax"}
-CPU_SECONDS = {"plain": 0.8, "⊥Grad": 1.2, "StableMax": 0.9}
-_DECAYS = (MAP_DECAY[1::2], MAP_DECAY, [0.0, *_tenths_of_decades(-2, 1)])
-
-
-def _patience(arm: str, fractions: list[float], decays: list[float]) -> dict[str, list]:
-    """Cells of an arm's map over fraction and decay."""
-    axes = {"arm": [arm], "train_fraction": fractions}
-    return axes | {"learning_rate": [ONE_RATE[arm]], "weight_decay": decays}
-
-
-def _continued(name: str, arm: str, small: tuple, book: tuple, cpu_seconds: float) -> Sweep:
-    """Runs of an arm's map, continued; grids by their fractions and decays."""
-    late = {
-        f"{part}_accuracy": Quantity("fraction", f"{part} accuracy, median of the last fifth")
-        for part in ("train", "test")
-    }
-    return Sweep(
-        name=name,
-        function=continued,
-        axes=AXES,
-        outputs=OUTPUTS | late,
-        dims=dict.fromkeys(late, ("patience",)),
-        labels={"patience": list(PATIENCE)},
-        grids={
-            "small": Grid(_patience(arm, *small), 3, 1),
-            "book": Grid(_patience(arm, *book), 3, cpu_seconds),
-            "paper": Grid(_patience(arm, MAP_FRACTION, MAP_DECAY), 5, cpu_seconds),
-        },
-        about=f"NS: runs of the {arm} map, continued to 20 times as many steps",
-        packages=("torch",),
-    )
-
-
-SWEEPS = (
-    *(
-        _map(
-            "fraction",
-            arm,
-            "NS: training fraction and weight decay",
-            train_fraction=(
-                MAP_FRACTION[::2],
-                MAP_FRACTION,
-                [round(0.025 * k, 3) for k in range(12, 39)],
-            ),
-            learning_rate=[[ONE_RATE[arm]]] * 3,
-            weight_decay=_DECAYS,
-        )
-        for arm in CPU_SECONDS
-    ),
-    *(
-        _map(
-            "rate",
-            arm,
-            "NS: learning rate and weight decay",
-            train_fraction=[[ONE_FRACTION]] * 3,
-            learning_rate=(MAP_RATE[::2], MAP_RATE, _tenths_of_decades(-3, -1)),
-            # Without the largest, which is too much at every rate.
-            weight_decay=(MAP_DECAY[1:-1:2], MAP_DECAY[:-1], _DECAYS[2]),
-        )
-        for arm in CPU_SECONDS
-    ),
-    _continued(
-        "modular-patience",
-        "plain",
-        ([0.7], [1.0]),
-        ([0.5, 0.7, 0.9], [0.0, 0.1, 1.0, 10.0]),
-        18,
-    ),
-    _continued(
-        "modular-patience-stablemax",
-        "StableMax",
-        ([0.9], [1.0]),
-        ([0.5, 0.9], [0.0, 1.0, 10.0]),
-        18,
-    ),
-)

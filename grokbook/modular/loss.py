@@ -19,13 +19,7 @@ import torch
 from torch.nn import functional
 
 from grokbook import validate
-
-DTYPES = {
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-    "float64": torch.float64,
-}
+from grokbook.precision import DTYPES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from grokbook import validate
-from grokbook.curves import LEVEL
 from grokbook.modular import data
 from grokbook.modular.data import Dataset, Pairs, Parity
 from grokbook.modular.gradient import flatten
@@ -231,88 +230,3 @@ def on_sphere(setting: Setting, scale: float, *, logits: float | None = None) ->
     if logits is not None:
         setting = setting.replace(loss=replace(setting.loss, temperature=scale**3 / logits))
     return setting.replace(network=network, optimizer=SphericalAdamW())
-
-
-# Modulo 31, small enough for a thousand runs, as in the papers' code; see "StableMax" for the
-# step relative to the weight norm.
-_SMALL = Setting(Pairs(p=31), network=partial(MLP.on, width=64))
-MAP_ARMS = {
-    "plain": _SMALL,
-    "⊥Grad": _SMALL.replace(optimizer=AdamW(beta2=0.999, epsilon=1e-8, orthogonal="rescaled")),
-    "StableMax": _SMALL.replace(
-        loss=StableMaxCrossEntropy(complement=True),
-        optimizer=AdamW(beta2=0.95, relative=True),
-        gradient_scale=1e10,
-    ),
-}
-MAP_STEPS, MAP_EVERY = 600, 10
-
-
-def addition(
-    seed: int, arm: str, train_fraction: float, learning_rate: float, weight_decay: float
-) -> dict[str, float]:
-    """One network of NS, 64 neurons wide, on addition modulo 31, for 600 steps at most.
-
-    It ends once the test accuracy has held 0.95 for four records of ten steps.
-
-    Parameters
-    ----------
-    arm : {"plain", "⊥Grad", "StableMax"}
-
-    Returns
-    -------
-    dict
-        ``memorised``, ``generalised``: steps at which train and test accuracy reach 0.95, ``inf``
-        if never; ``train_accuracy``, ``test_accuracy``: fractions at the last step.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-    """
-    run = _follow(seed, arm, train_fraction, learning_rate, weight_decay, MAP_STEPS)
-    found = events(run, LEVEL)
-    del found["last_step"]
-    return found
-
-
-# How long the runs of a map are followed to tell impossible from stopped too early.
-PATIENCE = (MAP_STEPS, 5 * MAP_STEPS, 20 * MAP_STEPS)
-
-
-def continued(
-    seed: int, arm: str, train_fraction: float, learning_rate: float, weight_decay: float
-) -> dict[str, float | np.ndarray]:
-    """The run that :func:`addition` makes of the same arguments, to 12,000 steps at most.
-
-    Returns
-    -------
-    dict
-        ``memorised``, ``generalised``: as there; ``train_accuracy``, ``test_accuracy``: (3,)
-        medians over the last fifth of the steps up to each of ``PATIENCE``, or the last value of
-        a run that ended before.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-    """
-    run = _follow(seed, arm, train_fraction, learning_rate, weight_decay, PATIENCE[-1])
-    found = events(run, LEVEL)
-    for part in ("train_accuracy", "test_accuracy"):
-        values = getattr(run.curves, part)
-        late = [
-            values[(run.curves.step > 0.8 * end) & (run.curves.step <= end)] for end in PATIENCE
-        ]
-        found[part] = np.array([np.median(one) if one.size else values[-1] for one in late])
-    del found["last_step"]
-    return found
-
-
-def _follow(seed, arm, train_fraction, learning_rate, weight_decay, n_steps) -> Run:
-    """One run of a map's cell, to 95 % of the test pairs or so many steps."""
-    setting = MAP_ARMS[validate.choice("arm", arm, tuple(MAP_ARMS))]
-    optimizer = replace(setting.optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
-    setting = setting.replace(train_fraction=train_fraction, optimizer=optimizer)
-    # torch's generators take 63 bits
-    return Arm(setting, n_steps, MAP_EVERY, stop_at=LEVEL).run(seed % 2**63)

@@ -9,7 +9,8 @@ import numpy as np
 
 from grokbook.curves import LEVEL
 from grokbook.modular.loss import CrossEntropy
-from grokbook.modular.setting import MAP_ARMS, Setting
+from grokbook.modular.maps import MAP_ARMS
+from grokbook.modular.setting import Setting
 from grokbook.tickets import masks
 
 PAIRS, DECAY, RATE, KEPT = 0.9, 1.0, 0.03, 0.4

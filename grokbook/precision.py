@@ -16,8 +16,13 @@ from fractions import Fraction
 import torch
 
 from grokbook import validate
-from grokbook.modular.loss import DTYPES
 
+DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
 # Bits of the significand, the leading one included, and exponent of the smallest number.
 BITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 SMALLEST = {"float16": -24, "bfloat16": -133, "float32": -149, "float64": -1074}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from grokbook.modular import CrossEntropy, StableMaxCrossEntropy, precision
+from grokbook import precision
+from grokbook.modular import CrossEntropy, StableMaxCrossEntropy
 
 FORMATS = tuple(precision.BITS)
 
