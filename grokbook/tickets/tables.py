@@ -38,14 +38,15 @@ def norm_controls(
     setting: Setting = QUICK,
     wait: int = WAIT,
 ) -> dict[str, np.ndarray]:
-    """The runs of :func:`norm_arms` of many seeds, for a store.
+    """The runs of :func:`grokbook.tickets.controls.norm_arms` of many seeds, for a store.
 
     Masks are taken ``wait`` steps after generalisation.
 
     Returns
     -------
     dict
-        What :meth:`Table.arrays` gives; ``kept`` (n_keep,) and ``norms`` (n_runs, n_keep, 2).
+        What :meth:`grokbook.tickets.controls.Table.arrays` gives; ``kept`` (n_keep,) and ``norms``
+        (n_runs, n_keep, 2).
     """
     table, norms = Table(n_steps), []
     for seed in seeds:
@@ -81,7 +82,7 @@ def pruned_at_initialisation(
     Returns
     -------
     dict
-        What :meth:`Table.arrays` gives; arms are called by the criteria.
+        What :meth:`grokbook.tickets.controls.Table.arrays` gives; arms are called by the criteria.
     """
     table = Table(n_steps)
     for seed in seeds:
@@ -113,8 +114,8 @@ def tickets_of(
     Returns
     -------
     dict
-        What :meth:`Table.arrays` gives; arms are called "k = 0.1", "mask at step 100", "mask at
-        0.5 t_gen".
+        What :meth:`grokbook.tickets.controls.Table.arrays` gives; arms are called "k = 0.1",
+        "mask at step 100", "mask at 0.5 t_gen".
     """
     table = Table(n_steps)
     for seed in seeds:
@@ -140,7 +141,7 @@ def carried(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        What :meth:`Table.arrays` gives.
+        What :meth:`grokbook.tickets.controls.Table.arrays` gives.
     """
     table, spans = Table(n_steps), QUICK.spans()
     for seed in seeds:
@@ -161,8 +162,9 @@ def carried(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
 
 
 def without_decay(seeds: Sequence[int], *, n_steps: int) -> dict[str, np.ndarray]:
-    """Dense networks in the quick setting, and all of :func:`add_no_decay`, for a store.
+    """Dense networks in the quick setting, and the runs without decay, for a store.
 
+    The latter are those of :func:`grokbook.tickets.controls.add_no_decay`.
     Without decay each run has ``n_steps``; with it, it ends 200 steps after generalisation.
     """
     table = Table(n_steps)
