@@ -246,7 +246,9 @@ def test_theory_and_simulation_do_not_import_each_other():
 # The modules that declare stored runs and sweeps, and what they need for it.
 DECLARES = {
     "experiments": {"grokbook.results", "grokbook.sweep", "grokbook.sweep.grid"},
+    "maps": {"grokbook.sweep", "grokbook.sweep.grid"},
 }
+CORE = (".curves", ".precision", ".randomness", ".validate")
 # Parts that train another part's networks.
 BUILDS_ON = {"tickets": ("modular",)}
 
@@ -254,7 +256,7 @@ BUILDS_ON = {"tickets": ("modular",)}
 @pytest.mark.parametrize("package", subject_packages())
 def test_subject_packages_import_no_other_subject(package):
     others = {f"grokbook.{name}" for name in subject_packages()} - {f"grokbook.{package}"}
-    allowed = {f"grokbook{name}" for name in ("", ".curves", ".randomness", ".validate")}
+    allowed = {f"grokbook{name}" for name in ("", *CORE)}
     for module in modules_of(package):
         own = tuple(f"grokbook.{name}" for name in (package, *BUILDS_ON.get(package, ())))
         foreign = {n for n in imports.of_module(module) if not n.startswith(own)}
