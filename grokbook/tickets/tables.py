@@ -23,7 +23,6 @@ from grokbook.tickets.controls import (
 )
 from grokbook.tickets.setting import QUICK
 
-LATE = (2.0,)
 # Of the cross-entropy; the complement takes the right class's gradient as minus the others' sum.
 PRECISIONS = {"float64": CrossEntropy("float64"), "float32": CrossEntropy()} | {
     "complement": CrossEntropy(complement=True)
@@ -186,13 +185,12 @@ def mask_times(dense: Run, shares: Sequence[float], early: Sequence[int]) -> dic
     }
 
 
-def _late_masks(table, setting, seed, trainer, t_gen, n_steps):
-    """Train the dense network on, and take masks long after it has generalised."""
-    for factor in LATE if np.isfinite(t_gen) else ():
-        later = trainer.run([max(round(factor * t_gen), trainer.step)])
-        table.add(f"dense at {factor:g} t_gen", seed, later)
-        mask = masks.magnitude(later.last, RATE)
-        table.add(f"mask at {factor:g} t_gen", seed, ticket_run(setting, seed, mask, n_steps))
+def _late_mask(table, setting, seed, trainer, t_gen, n_steps):
+    """Train the dense network to twice its generalisation time, and cut a ticket there."""
+    later = trainer.run([max(round(2 * t_gen), trainer.step)])
+    table.add("dense at 2 t_gen", seed, later)
+    mask = masks.magnitude(later.last, RATE)
+    table.add("mask at 2 t_gen", seed, ticket_run(setting, seed, mask, n_steps))
 
 
 def late_masks(
@@ -210,6 +208,7 @@ def late_masks(
             part.add("dense", seed, dense)
             mask = masks.magnitude(dense.last, RATE)
             part.add("ticket", seed, ticket_run(one, seed, mask, short // 2))
-            _late_masks(part, one, seed, trainer, dense.t_gen, short // 2)
+            if np.isfinite(dense.t_gen):
+                _late_mask(part, one, seed, trainer, dense.t_gen, short // 2)
         table.rows += [row | {"arm": f"{precision}: {row['arm']}"} for row in part.rows]
     return table.arrays()
