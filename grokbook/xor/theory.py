@@ -288,8 +288,8 @@ def delay_ratio(setting: XorSetting) -> float:
     The output memorises while single neurons hardly move (:func:`memorisation_time`).  A neuron's
     shift towards a centre starts at ||mu||^2 / p of the squared spread of its pre-activations and
     grows at a rate proportional to n ||mu||^2 / p; the network generalises when shift and spread
-    are equal.  The ratio is A sqrt(m) p / (n ||mu||^2) ln(p / ||mu||^2) with
-    A = sqrt(2) / (z_A phi(0) (1 - 2 eta)), 4.7 at eta = 0.05.  Clusters are taken to be of equal
+    are equal.  The ratio is K sqrt(m) p / (n ||mu||^2) ln(p / ||mu||^2) with
+    K = sqrt(2) / (z_0.8 phi(0) (1 - 2 eta)), 4.7 at eta = 0.05.  Clusters are taken to be of equal
     size, and the points that see a neuron from the start to stay.
     """
     cosine = setting.signal_norm**2 / setting.d_in
