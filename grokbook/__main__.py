@@ -16,7 +16,7 @@ import re
 import signal
 import sys
 
-from grokbook import console, parts, recheck, results, source, sweep
+from grokbook import console, parts, randomness, recheck, results, source, sweep
 from grokbook.sweep import command
 from grokbook.sweep.grid import SIZES
 
@@ -165,9 +165,11 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for piece in text.split(","):
         found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", piece.strip(), re.ASCII)
-        if not found or int(found[2] or found[1]) < int(found[1]):
-            raise ValueError(f"seeds = {text!r}: must be like 100-104 or 3,5,9")
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not first <= last < randomness.STRIDE:
+            below = f"{randomness.STRIDE - 1:,}"
+            raise ValueError(f"seeds = {text!r}: must be like 100-104 or 3,5,9, up to {below}")
+        seeds += range(first, last + 1)
     return seeds
 
 

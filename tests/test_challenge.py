@@ -61,6 +61,8 @@ def book(tmp_path, monkeypatch):
     ("call", "why"),
     [
         ([], "nothing to change"),
+        (["--shift=0"], "nothing to change"),
+        (["--threads=1"], "nothing to change"),
         (["--shift=-1"], "SHIFT = '-1': must be a whole number >= 0"),
         (["--shift=1.5"], "SHIFT = '1.5'"),
         (["--cpu=vax"], "CPU = 'vax': must be one of "),

@@ -72,14 +72,14 @@ def parse(arguments: list[str]) -> tuple[Challenge, list[chapters.Chapter]]:
     for name in ("shift", "cpu", "threads", "chapters"):
         parser.add_argument(f"--{name}", default="", metavar=name.upper())
     given = parser.parse_args(arguments)
-    if not (given.shift or given.cpu or given.threads):
-        raise ValueError("nothing to change: give SHIFT=7, CPU=plain or THREADS=4")
     numbers = {"SHIFT": given.shift or "0", "THREADS": given.threads or "1"}
     for name, text in numbers.items():
         if not (text.isascii() and text.isdecimal()):
             raise ValueError(f"{name} = {text!r}: must be a whole number >= 0")
     level = given.cpu or processors.NATIVE
     challenge = Challenge(int(numbers["SHIFT"]), level, int(numbers["THREADS"]))
+    if challenge == Challenge() and not given.cpu:
+        raise ValueError("nothing to change: give SHIFT=7, CPU=plain or THREADS=4")
     challenge.environment()  # refuses a level or a number of threads
     known = chapters.chapters()
     wanted = given.chapters.split() or ["*"]

@@ -96,12 +96,16 @@ def main() -> int:
     try:
         level, threads, *command = sys.argv[1:]
         variables = environment(level, int(threads) if threads.isdecimal() else threads)
+        if not command:
+            raise ValueError("usage: LEVEL THREADS COMMAND...")
+        # nbval must not compare what a build printed as another processor (tests/replay.py).
+        return subprocess.run(command, env=variables | {"GROKBOOK_NBVAL": "run"}).returncode
     except ValueError as error:
-        usage = "LEVEL THREADS COMMAND..."
-        print(f"error: {error if len(sys.argv) > 2 else 'usage: ' + usage}", file=sys.stderr)
-        return 2
-    # nbval must not compare what a build printed as another processor (tests/replay.py).
-    return subprocess.run(command, env=variables | {"GROKBOOK_NBVAL": "run"}).returncode
+        usage = "usage: LEVEL THREADS COMMAND..."
+        print(f"error: {error if len(sys.argv) > 2 else usage}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {command[0]!r}: cannot be run: {error.strerror}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
