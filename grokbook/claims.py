@@ -147,11 +147,9 @@ class Claim:
 def read_ledger(path: Path) -> list[Claim]:
     """The claims of one ledger file, checked.
 
-    Raises
-    ------
-    ValueError
-        For a duplicate id, an unknown or missing key, an unknown kind, verdict or comparison, a
-        verdict without a test, a tolerance without a reason, a correction without its text.
+    ValueError for a duplicate id, an unknown or missing key, an unknown kind, verdict or
+    comparison, a verdict without a test, a tolerance without a reason, a correction without its
+    text.
     """
     content = tomllib.loads(Path(path).read_text("utf-8"))
     rows = content.pop("claim", [])

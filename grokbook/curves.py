@@ -20,6 +20,8 @@ HOLD = 3
 class Curves:
     """Losses and accuracies of one run, or of several runs at the same steps.
 
+    ValueError if the steps decrease, a record is not finite, or the shapes do not agree.
+
     Attributes
     ----------
     step : (n_steps,) array
@@ -29,11 +31,6 @@ class Curves:
         units.  Leading axes are seeds or settings.
     train_accuracy, test_accuracy : (..., n_steps) arrays
         Fractions in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If the steps decrease, a record is not finite, or the shapes do not agree.
     """
 
     step: np.ndarray

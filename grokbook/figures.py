@@ -228,6 +228,8 @@ def dots(axes: Axes, values, row, *, never=None, mark="x", upright=False, **styl
 def cells(axes: Axes, colours, written=None, *, rows, columns, form="{:g}", never="–", **image):
     """A map of few cells with a number in each, black or white by the cell's lightness.
 
+    ValueError if the shapes differ.
+
     Parameters
     ----------
     colours : array of shape (n_rows, n_columns)
@@ -243,11 +245,6 @@ def cells(axes: Axes, colours, written=None, *, rows, columns, form="{:g}", neve
     -------
     matplotlib image
         For a colour bar.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
     """
     written = np.asarray(colours if written is None else written)
     colours = np.asarray(colours, dtype=float)
@@ -312,19 +309,15 @@ def tidy_each(label: str, sources: Mapping[str, Mapping]) -> list[dict[str, np.n
 def publish(figure: Figure, name: str, *tables: Mapping) -> None:
     """Show a figure and hand over its data.
 
+    ValueError if there is no table, a table has no array, or its arrays differ in length.
+
     Parameters
     ----------
-    figure : matplotlib figure
     name : str
         The figure's label, as in the cell's ``mystnb`` metadata; the CSV is called after it.
     *tables : mappings from column to scalar or 1-D array
         Arrays of one mapping have one length; scalars are repeated.  Mappings are stacked, and a
         column that one of them lacks stays empty there.
-
-    Raises
-    ------
-    ValueError
-        If there is no table, a table has no array, or its arrays differ in length.
     """
     rows = [row for table in tables for row in _rows(table)]
     if not rows:

@@ -21,6 +21,8 @@ DATA = source.ROOT / "data"
 def declared(kind: str, wanted: str | None = None) -> tuple[dict, dict[str, str]]:
     """The runs or the sweeps that the parts declare.
 
+    ValueError if two declarations have one name.
+
     Parameters
     ----------
     kind : {"runs", "sweeps"}
@@ -33,11 +35,6 @@ def declared(kind: str, wanted: str | None = None) -> tuple[dict, dict[str, str]
         Declaration by name.
     lacking : dict
         Part to what it needs and is not there: the name of a package, or the reason.
-
-    Raises
-    ------
-    ValueError
-        If two declarations have one name.
     """
     found, lacking = {}, {}
     for part in sorted(_parts(), key=lambda one: not (wanted or "").startswith(f"{one}-")):
@@ -99,6 +96,8 @@ def data_folder(folder: Path | None = None) -> Path:
 def output_folder(folder: Path | None = None, *, instead: str = "") -> Path:
     """The folder to write results to.
 
+    ValueError if it does not exist, cannot be written to, or must not be.
+
     Parameters
     ----------
     folder : path, optional
@@ -106,11 +105,6 @@ def output_folder(folder: Path | None = None, *, instead: str = "") -> Path:
     instead : str
         What is written, if it must not take the place of the book's results.  Results of shifted
         seeds never may.
-
-    Raises
-    ------
-    ValueError
-        If it does not exist, cannot be written to, or must not be.
     """
     folder = data_folder(folder)
     if randomness.shift():

@@ -23,7 +23,8 @@ def phase(memorised, generalised, late: float = LATE) -> np.ndarray:
 
     *confusion*: the train accuracy never held its level; *memorisation*: it did, the test accuracy
     never; *grokking*: generalised > late * memorised; *comprehension*: at most that.  A crossing
-    before step 1 counts as step 1.
+    before step 1 counts as step 1.  ValueError if a time is negative or not a number, the
+    shapes differ, or ``late`` is below 1.
 
     Parameters
     ----------
@@ -36,11 +37,6 @@ def phase(memorised, generalised, late: float = LATE) -> np.ndarray:
     -------
     array of int
         Index into ``PHASES``.
-
-    Raises
-    ------
-    ValueError
-        If a time is negative or not a number, the shapes differ, or ``late`` is below 1.
     """
     validate.number("late", late, at_least=1)
     first, second = (np.asarray(one, float) for one in (memorised, generalised))

@@ -52,11 +52,7 @@ def ordered_sum(terms: torch.Tensor, order: str = "left to right") -> torch.Tens
 
     ``order`` is "left to right", "pairwise" (halves, recursively) or "torch" (whatever the library
     does on this machine: several partial sums, and float32 inside for 16-bit formats).
-
-    Raises
-    ------
-    ValueError
-        For an unknown order.
+    ValueError for an unknown order.
     """
     validate.choice("order", order, ORDERS)
     if order == "torch":
@@ -76,6 +72,7 @@ def smallest_float(
     """Smallest number of ``dtype`` in (low, high] that satisfies a condition.
 
     Bisects over neighbouring positive floats: as integers, their bit patterns are in order.
+    ValueError for an unknown dtype, or ends that do not bracket the change.
 
     Parameters
     ----------
@@ -83,11 +80,6 @@ def smallest_float(
         From a 0-d tensor of ``dtype`` to bool; false below some number and true from there on.
     low, high : float
         Positive; the condition must fail at ``low`` and hold at ``high``.
-
-    Raises
-    ------
-    ValueError
-        For an unknown dtype, or ends that do not bracket the change.
     """
     validate.choice("dtype", dtype, tuple(DTYPES))
     validate.number("low", low, above=0)
@@ -131,11 +123,6 @@ def threshold(
         Index of the right class among the terms, from 0.
     order : str
         See :func:`ordered_sum`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     _check_place(n_classes, position)
     least, largest = bounds(dtype, n_classes)

@@ -35,10 +35,7 @@ def shifted(seed: int) -> int:
 def generator(seed: int, *stream: int) -> np.random.Generator:
     """NumPy's generator of a seed; streams of one seed are independent of each other.
 
-    Raises
-    ------
-    ValueError
-        If the seed or a number of the stream is not a whole number >= 0.
+    ValueError if the seed or a number of the stream is not a whole number >= 0.
     """
     streams = [validate.count("stream", number, at_least=0) for number in stream]
     moved = shifted(seed)

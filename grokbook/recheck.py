@@ -49,11 +49,8 @@ def changed() -> list[str]:
 def check(name: str) -> str:
     """Renew the mark of a stored result if a part of it is the same; one line on what was found.
 
-    Raises
-    ------
-    ValueError
-        If there is no such result, its old source is not at hand, it cannot be computed any more,
-        or arrays differ: the line names them.
+    ValueError if there is no such result, its old source is not at hand, it cannot be computed
+    any more, or arrays differ: the line names them.
     """
     run, facts = find(name), _facts(name)
     path, marks = parts.DATA / f"{name}.json", _marks(run)

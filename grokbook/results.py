@@ -207,6 +207,10 @@ def write_facts(path: Path, facts: Mapping) -> None:
 def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None) -> Stored:
     """Load a stored result after checking it against its declaration.
 
+    ValueError for an unknown name, missing or damaged files, another schema, function or
+    parameters, a wrong checksum, arrays that differ from the recorded shapes, or seeds shifted
+    otherwise than those of this process.
+
     Parameters
     ----------
     name : str
@@ -215,13 +219,6 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
         Where it lies; ``grokbook/data`` by default.
     run : StoredRun, optional
         The declaration, if it is not in the catalogue.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name, missing or damaged files, another schema, function or parameters, a
-        wrong checksum, arrays that differ from the recorded shapes, or seeds shifted otherwise than
-        those of this process.
     """
     run = find(name) if run is None else run
     path = parts.data_folder(folder) / f"{name}.npz"
@@ -244,6 +241,9 @@ def load(name: str, folder: Path | None = None, *, run: StoredRun | None = None)
 def agree(live, stored, *, within: float | None = None, factor: float | None = None) -> bool:
     """Whether what ran again agrees with what is stored, in every entry.
 
+    ValueError if the shapes differ, are empty, or not exactly one of ``within`` and ``factor``
+    is given.
+
     Parameters
     ----------
     live, stored : arrays of one shape
@@ -252,11 +252,6 @@ def agree(live, stored, *, within: float | None = None, factor: float | None = N
         Largest distance allowed.
     factor : float
         Largest ratio allowed, of either to the other; the signs must be the same.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, are empty, or not exactly one of ``within`` and ``factor`` is given.
     """
     live, stored = np.asarray(live, dtype=float), np.asarray(stored, dtype=float)
     if live.shape != stored.shape or not live.size:

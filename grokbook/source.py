@@ -46,12 +46,8 @@ def code_fingerprint(code: str) -> str:
 def fingerprint(function: Callable, *others: Callable) -> str:
     """SHA-256 over functions or classes and the definitions that they use, without docstrings.
 
-    The same under every Python that can read the code.
-
-    Raises
-    ------
-    ValueError
-        If a source is not in a file, as in a notebook.
+    The same under every Python that can read the code.  ValueError if a source is not in a
+    file, as in a notebook.
     """
     if others:
         return _sha("".join(map(fingerprint, (function, *others))))

@@ -120,17 +120,15 @@ def test_a_strong_decay_leaves_no_network():
     row = settings.decay_cell(TINY, 0.01, 100.0)
     assert row["weight_norm"] < 2
     assert row["generalised"] == np.inf
-    assert row["last_step"] == settings.steps_allowed(0.01, 100.0) // 20 * 20
+    assert row["last_step"] == 300
     rows = settings.decay_cells([[0.01, 3.0], [0.01, 100.0]], setting=TINY, seed=0)
     np.testing.assert_array_equal(rows["weight_decay"], [3.0, 100.0])
     assert rows["weight_norm"][1] == row["weight_norm"]
 
 
-def test_steps_allowed_count_decay_times():
-    assert settings.steps_allowed(0.01, 3.0) == 700
-    assert settings.steps_allowed(0.001, 0.3) == 2000
+def test_a_cell_of_decay_needs_decay():
     with pytest.raises(ValueError, match="weight_decay"):
-        settings.steps_allowed(0.01, 0.0)
+        settings.decay_cell(TINY, 0.01, 0.0)
 
 
 def test_norm_and_scale_of_the_logits_are_held():

@@ -105,10 +105,9 @@ def test_sweeps_add_their_arms():
     runs = controls.norm_arms(SMALL, 0, trainer, dense, 70, [0, 65])
     for arm, run in runs.items():
         table.add(arm, 0, run)
-    tables.add_rates(table, SMALL, 0, dense, 3, [0.9])
     controls.add_no_decay(table, SMALL, 0, dense, 3)
     arms = {row["arm"] for row in table.rows}
-    assert {"ticket", "dense, no decay", "k = 0.9"} <= arms
+    assert {"ticket", "dense, no decay"} <= arms
     norms = controls.norms_of(runs, [0, 65])
     assert norms.shape == (4, 2, 2)
     assert norms[1, 0, 0] == pytest.approx(norms[2, 0, 0], rel=1e-4)

@@ -37,15 +37,11 @@ def linear_approach(setting: LinearSetting, seed: int, step) -> tuple[np.ndarray
 
     The accuracy is that of the population, from the run's exact test loss.  The slope is
     d_out / (4 eta nu) with the smallest eigenvalue nu > 0 of the run's own covariance.
+    ValueError if there is weight decay or label noise, with which other modes come last.
 
     Returns
     -------
     delta (n_steps,), slope (steps)
-
-    Raises
-    ------
-    ValueError
-        If there is weight decay or label noise, with which other modes come last.
     """
     for name in ("weight_decay", "label_noise"):
         if value := getattr(setting, name):
@@ -65,6 +61,8 @@ def linear_approach(setting: LinearSetting, seed: int, step) -> tuple[np.ndarray
 def logistic_approach(setting: LogisticSetting, seed: int, depth) -> tuple[np.ndarray, np.ndarray]:
     """Distance to the edge and log t along one run above lambda = 1/2, exponential loss.
 
+    ValueError if the draw is not separable: its accuracy tends to 1.
+
     Parameters
     ----------
     depth : (n,) array
@@ -73,11 +71,6 @@ def logistic_approach(setting: LogisticSetting, seed: int, depth) -> tuple[np.nd
     Returns
     -------
     delta (n,), log_step (n,)
-
-    Raises
-    ------
-    ValueError
-        If the draw is not separable: its accuracy tends to 1.
     """
     depth = np.append(0.0, validate.array("depth", depth, ndim=1))
     inputs, weights = logistic_simulate.draw(setting, seed)

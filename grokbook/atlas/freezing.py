@@ -65,19 +65,12 @@ def descend(
 
     Parameters
     ----------
-    setting : LogisticSetting
     step : (n_steps,) array
         Whole, non-negative and increasing: what is recorded.
-    seeds : iterable of int
     bits : int, optional
         Round S and b to so many bits after each step, and nothing else.
     dtype : {"float64", "float32"}
         In which everything is computed: points, outputs, sums, gradients and steps.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     step = validate.whole_steps("step", step).astype(int)
     seeds = validate.seeds("seeds", seeds)

@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from grokbook import validate
+from grokbook.atlas import remedies
 from grokbook.atlas.tails import ridge
 from grokbook.linear import simulate as linear
 from grokbook.linear.setting import LinearSetting
@@ -64,18 +65,11 @@ def descend(
 
     Parameters
     ----------
-    setting : LogisticSetting
     step : (n_steps,) array
         Whole, non-negative and increasing: what is recorded.
-    seeds : iterable of int
     projected : {"nothing", "weights", "jointly", "each tensor"}
         Of whose direction the gradient is rid: none; that of S, for the gradient of S; that of
         (S, b), for the gradient of both; those of S and of b, each for its own gradient.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     step = validate.whole_steps("step", step).astype(int)
     seeds = validate.seeds("seeds", seeds)
@@ -83,21 +77,20 @@ def descend(
     drawn = [simulate.draw(setting, seed) for seed in seeds]
     inputs = np.stack([np.column_stack([x, np.ones(len(x))]) for x, _ in drawn])
     state = np.stack([np.append(weights, setting.init_bias) for _, weights in drawn])
-    turned, now, states, losses = np.ascontiguousarray(inputs.transpose(0, 2, 1)), 0, [], []
-    for target in step:
-        for _ in range(now, target):
-            pull = expit(inputs @ state[..., None])
-            gradient = (turned @ pull)[..., 0] / setting.n_train
-            if projected == "jointly":
-                gradient = _without(gradient, state)
-            elif projected != "nothing":
-                gradient[:, :-1] = _without(gradient[:, :-1], state[:, :-1])
-            if projected == "each tensor":
-                gradient[:, -1:] = np.where(state[:, -1:] == 0, gradient[:, -1:], 0.0)
-            state = state - setting.learning_rate * gradient
-        now = target
-        states.append(state)
-        losses.append(np.logaddexp(0, inputs @ state[..., None]).mean(axis=(1, 2)))
+    turned = np.ascontiguousarray(inputs.transpose(0, 2, 1))
+
+    def slope(state):
+        gradient = (turned @ expit(inputs @ state[..., None]))[..., 0] / setting.n_train
+        if projected == "jointly":
+            gradient = _without(gradient, state)
+        elif projected != "nothing":
+            gradient[:, :-1] = _without(gradient[:, :-1], state[:, :-1])
+        if projected == "each tensor":
+            gradient[:, -1:] = np.where(state[:, -1:] == 0, gradient[:, -1:], 0.0)
+        return gradient
+
+    states = remedies.descend(remedies.Model(state, slope, setting.learning_rate), step)
+    losses = [np.logaddexp(0, inputs @ one[..., None]).mean(axis=(1, 2)) for one in states]
     return Descent(step, np.stack(states, 1), np.stack(losses, 1), setting.noise_scale)
 
 
@@ -190,21 +183,13 @@ def linear_descent(setting: LinearSetting, step, seeds: Iterable[int], *, projec
         With one output, no decay and no label noise.
     step : (n_steps,) array
         Whole, non-negative and increasing.
-    seeds : iterable of int
-    projected : bool
 
     Returns
     -------
     dict
         ``train_loss``, ``test_loss`` and ``norm`` norm S, each (n_seeds, n_steps); ``teacher``
         norm T, (n_seeds,).
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
-    step = validate.whole_steps("step", step).astype(int)
     if setting.d_out != 1 or setting.weight_decay or setting.label_noise:
         raise ValueError("setting: must have d_out = 1, no weight_decay and no label_noise")
     drawn = [linear.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
@@ -213,21 +198,16 @@ def linear_descent(setting: LinearSetting, step, seeds: Iterable[int], *, projec
     turned = [(v.T @ one.student[:, 0], v.T @ one.teacher[:, 0]) for (_, v), one in
               zip(modes, drawn, strict=True)]  # fmt: skip
     student, teacher = (np.stack(one) for one in zip(*turned, strict=True))
-    now, records = 0, []
-    for target in step:
-        for _ in range(now, target):
-            gradient = 2 * value * (student - teacher)
-            student = student - setting.learning_rate * (
-                _without(gradient, student) if projected else gradient
-            )
-        now = target
-        apart = (student - teacher) ** 2
-        size = np.linalg.norm(student, axis=1)
-        records.append(((value * apart).sum(axis=1), apart.sum(axis=1), size))
-    train, test, norm = (np.stack(one, axis=1) for one in zip(*records, strict=True))
+
+    def slope(state):
+        gradient = 2 * value * (state - teacher)
+        return _without(gradient, state) if projected else gradient
+
+    path = remedies.descend(remedies.Model(student, slope, setting.learning_rate), step)
+    apart = (path - teacher) ** 2
     return {
-        "train_loss": train,
-        "test_loss": test,
-        "norm": norm,
+        "train_loss": (value * apart).sum(axis=2).T,
+        "test_loss": apart.sum(axis=2).T,
+        "norm": np.linalg.norm(path, axis=2).T,
         "teacher": np.linalg.norm(teacher, axis=1),
     }

@@ -37,9 +37,10 @@ class Model:
 def descend(model: Model, step, *, decay: float = 0.0, orthogonal: bool = False, mask=None):
     """Gradient descent W <- W - eta (g(W) + decay W) in the format of the initial weights.
 
+    ValueError if the steps are not whole, or decay is negative.
+
     Parameters
     ----------
-    model : Model
     step : (n_steps,) array
         Whole numbers, increasing: the steps to record.
     decay : float
@@ -53,11 +54,6 @@ def descend(model: Model, step, *, decay: float = 0.0, orthogonal: bool = False,
     Returns
     -------
     (n_steps, n_runs, ...) array
-
-    Raises
-    ------
-    ValueError
-        If the steps are not whole, or decay is negative.
     """
     step = validate.whole_steps("step", step)
     validate.number("decay", decay, at_least=0)
@@ -144,7 +140,8 @@ def verdict(control, remedied, *, beyond=None) -> Verdict:
     alone does not): it *kills the transition* if most remedied runs do not generalise in their
     budget though most controls do, or if most do so on both sides of a critical point beyond which
     the controls do not; else it *helps* if the 90 % quantile of r is below 0.8, *hurts* if the 10 %
-    quantile is above 1.25, and *changes nothing* that can be told otherwise.
+    quantile is above 1.25, and *changes nothing* that can be told otherwise.  ValueError if the
+    times are not positive, or of different shapes.
 
     Parameters
     ----------
@@ -152,11 +149,6 @@ def verdict(control, remedied, *, beyond=None) -> Verdict:
         Generalisation times in steps, ``inf`` where there is none in the budget.
     beyond : (n_seeds,) array, optional
         Times of remedied runs beyond the critical point of the model.
-
-    Raises
-    ------
-    ValueError
-        If the times are not positive, or of different shapes.
     """
     control, remedied = np.asarray(control, float), np.asarray(remedied, float)
     if control.shape != remedied.shape or control.ndim != 1 or not control.size:

@@ -67,7 +67,6 @@ def ridge(samples: Samples, terms: LossTerms, decay: float, start) -> np.ndarray
 
     Parameters
     ----------
-    samples : Samples
     terms : LossTerms
         Convex, such as those of :func:`tail`.
     decay : float

@@ -26,11 +26,6 @@ class CompletionSetting:
         Observed entries.
     init_scale, weight_decay, learning_rate : float
         alpha, lambda, eta, all > 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     d: int = 97
@@ -109,12 +104,8 @@ def flow(setting: CompletionSetting, seed: int, clock) -> CompletionRun:
     """The gradient flow, at the times tau of ``clock`` (> 0), which are the integrator's too.
 
     P = exp(-h S) P with S at the end of the step: S has as many unknowns as there are observed
-    entries, found by Newton's method with a matrix that takes P and S to commute.
-
-    Raises
-    ------
-    ValueError
-        If the times do not increase from above 0, or Newton's method fails at one of them.
+    entries, found by Newton's method with a matrix that takes P and S to commute.  ValueError
+    if the times do not increase from above 0, or Newton's method fails at one of them.
     """
     clock = validate.steps("clock", clock)
     validate.number("clock[0]", clock[0], above=0)

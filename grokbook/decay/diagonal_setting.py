@@ -37,11 +37,6 @@ class DiagonalSetting:
         k, odd.
     gap : float
         gamma > 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     n_train: int = 256

@@ -92,7 +92,8 @@ def flow(setting: DiagonalSetting, samples: Samples, clock, *, loss: Callable = 
     """Gradient flow from u = v = alpha, at the times ``clock``, which are the integrator's too.
 
     Backward differences of second order in tau; each step by Newton's method on the n outputs,
-    which barely move while c grows by orders of magnitude.
+    which barely move while c grows by orders of magnitude.  ValueError if the times are not as
+    described, or Newton's method fails at one of them.
 
     Parameters
     ----------
@@ -100,11 +101,6 @@ def flow(setting: DiagonalSetting, samples: Samples, clock, *, loss: Callable = 
         tau > 0, each step at most 2.4 times the one before; see :func:`grid`.
     loss : callable
         (output, target) to -l' and l'', such as :func:`logistic`.
-
-    Raises
-    ------
-    ValueError
-        If the times are not as described, or Newton's method fails at one of them.
     """
     clock = validate.steps("clock", clock)
     width = np.diff(clock, prepend=0.0)
@@ -173,15 +169,12 @@ def gradient_descent(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The plain loop on u and v, 2 d numbers, as the authors train.
 
+    ValueError if the steps are not whole numbers, non-negative and increasing.
+
     Returns
     -------
     u, v : (n_steps, d) arrays
         At the steps recorded.
-
-    Raises
-    ------
-    ValueError
-        If the steps are not whole numbers, non-negative and increasing.
     """
     step = validate.whole_steps("step", step)
     inputs, kept = samples.inputs, []

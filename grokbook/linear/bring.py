@@ -38,7 +38,8 @@ def draw(
 ) -> tuple[Samples, Samples]:
     """Training and test samples of a law of one's own, for :func:`fit`.
 
-    Without options they are those of the seed's run in ``simulate.trajectory``.
+    Without options they are those of the seed's run in ``simulate.trajectory``.  ValueError if
+    an argument is out of range, or ``covariance`` is none.
 
     Parameters
     ----------
@@ -48,12 +49,6 @@ def draw(
         Variances along the axes, or the whole covariance of the Gaussian inputs; 1 by default.
     teacher : (d_in, d_out) array, optional
         The map to learn; by default that of ``simulate.draw``.
-    n_test : int
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or ``covariance`` is none.
     """
     validate.count("n_test", n_test)
     data = simulate.draw(setting, seed)
@@ -93,6 +88,9 @@ def fit(
 ) -> Fit:
     """Gradient descent on one's own samples (LE Eq. 3), with any differentiable loss.
 
+    ValueError if an argument is out of range, shapes do not match, what ``loss`` returns second
+    is not the derivative of the first, or the descent diverges.
+
     Parameters
     ----------
     train, test : pairs of arrays
@@ -106,12 +104,6 @@ def fit(
     loss : callable, optional
         ``loss(outputs, labels)``, of two (n, d_out) arrays, returns the loss of each sample (n,)
         and its derivatives by the outputs (n, d_out).  Squared error per output by default.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, shapes do not match, what ``loss`` returns second is not
-        the derivative of the first, or the descent diverges.
     """
     step = validate.whole_steps("step", step)
     pairs = (inputs, labels), fresh = _pair("train", train), _pair("test", test)

@@ -24,6 +24,8 @@ _BLOCK = 200_000  # array entries (1.6 MB) worked on at a time, to stay in cache
 def delay_map(setting: LinearSetting, level: float = LEVEL, **axes) -> np.ndarray:
     """Grokking time in steps on a grid over two of the setting's parameters (LE Fig. 4).
 
+    ValueError if an axis is unknown, or out of its parameter's range; label noise is refused.
+
     Parameters
     ----------
     setting : LinearSetting
@@ -37,11 +39,6 @@ def delay_map(setting: LinearSetting, level: float = LEVEL, **axes) -> np.ndarra
     -------
     (n_rows, n_columns) array
         ``inf`` where the test accuracy never reaches the level.
-
-    Raises
-    ------
-    ValueError
-        If an axis is unknown, or out of its parameter's range; label noise is refused.
     """
     times = crossing_maps(setting, level, **axes)
     return time_difference(*times)

@@ -22,12 +22,8 @@ def effective_modes(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarra
 
     A mode of eigenvalue nu weighs nu e^(-s nu) in the train and e^(-s nu) in the test loss, with
     s = 4 eta t / d_out; with weight decay, its term of LE Eq. 15 instead.  Shapes (n_steps,);
-    d_in / (1 + lambda) and d_in at the start.
-
-    Raises
-    ------
-    ValueError
-        If the setting has label noise, or the steps are invalid.
+    d_in / (1 + lambda) and d_in at the start.  ValueError if the setting has label noise, or
+    the steps are invalid.
     """
     if setting.label_noise:
         raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 here")
@@ -65,7 +61,6 @@ def time_spread(setting: LinearSetting, step: float, slope: float, *, part: str)
 
     Parameters
     ----------
-    setting : LinearSetting
     step : float
         Time at which the mean curve passes the level, > 0.
     slope : float
@@ -113,11 +108,8 @@ def generalising_share(setting: LinearSetting, level: float = LEVEL) -> float:
 
     A run of n_train < d_in keeps its initial difference in k = d_in - n_train directions, a limit
     loss of (1 + alpha^2) / (2 d_in) times a chi-squared variable with k degrees of freedom.
-
-    Raises
-    ------
-    ValueError
-        If the setting has weight decay, label noise or several outputs, or the level is no share.
+    ValueError if the setting has weight decay, label noise or several outputs, or the level is
+    no share.
     """
     for name, allowed in (("weight_decay", 0), ("label_noise", 0), ("d_out", 1)):
         if (value := getattr(setting, name)) != allowed:

@@ -48,11 +48,7 @@ def trajectory(
     Accuracies are counted over the run's own ``n_train`` training samples and ``n_test`` fresh
     ones, which have the right joint law at all steps.  With few steps and outputs only the samples'
     errors are drawn, so that another choice of steps makes other samples of the same run.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or the setting has label noise.
+    ValueError if an argument is out of range, or the setting has label noise.
     """
     step = validate.steps("step", step)
     validate.count("n_test", n_test)

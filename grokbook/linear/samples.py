@@ -28,12 +28,7 @@ def draw(setting: LinearSetting, seed: int) -> TeacherStudent:
 
     Inputs have variance 1, teacher and student entries 1 / (2 d_in d_out), the student's times
     ``init_scale`` squared; label noise has standard deviation ``label_noise``.  The draw depends
-    on the setting and the seed only.
-
-    Raises
-    ------
-    ValueError
-        If ``seed`` is not a whole number >= 0.
+    on the setting and the seed only.  ValueError if ``seed`` is not a whole number >= 0.
     """
     rng = randomness.generator(seed)
     shape = (setting.d_in, setting.d_out)

@@ -33,11 +33,6 @@ class LinearSetting:
     label_noise : float
         sigma >= 0: standard deviation of the noise on each training label, drawn once and kept.
         Test labels are clean.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     aspect_ratio: float
@@ -88,11 +83,6 @@ class TwoLayerSetting:
         eta_0 > 0, per gradient-descent step.
     accuracy_threshold : float
         epsilon > 0: a sample counts as correct if its squared error per output is below it.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     aspect_ratio: float

@@ -53,11 +53,11 @@ def trajectory(
     Losses are exact at every step for the drawn data; the train loss is that on the (noisy) labels,
     the test loss the population's on clean ones.  The train accuracy is the fraction of the run's
     own training samples that are correct, the test accuracy that of ``n_test`` fresh samples, the
-    same at every step and in every setting of one ``d_in``.
+    same at every step and in every setting of one ``d_in``.  ValueError if an argument is out
+    of range, or the learning rate so large that discrete steps diverge.
 
     Parameters
     ----------
-    setting : LinearSetting
     step : (n_steps,) array
         Non-negative and increasing; whole numbers for ``method="steps"``.
     seeds : iterable of int
@@ -71,11 +71,6 @@ def trajectory(
     -------
     Curves
         With leading axis ``len(seeds)``.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or the learning rate so large that discrete steps diverge.
     """
     step = validate.steps("step", step)
     seeds = validate.seeds("seeds", seeds)
@@ -105,11 +100,6 @@ def gradient_descent(setting: LinearSetting, step, seed: int, *, n_test: int = N
     -------
     Curves
         Records of shape (n_steps,).
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     step = validate.steps("step", step)
     _require_steps(setting, step)

@@ -39,17 +39,14 @@ def null_fraction(aspect_ratio: float) -> float:
 def spectral_density(aspect_ratio: float, eigenvalue) -> np.ndarray:
     """Density of the bulk at each ``eigenvalue``; the null fraction comes on top (LE Eq. 6).
 
+    ValueError if an argument is out of range or not finite.
+
     Parameters
     ----------
     aspect_ratio : float
         lambda = d / N > 0.
     eigenvalue : (...) array
         Finite; the density is 0 outside the edges.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range or not finite.
     """
     low, high = spectral_edges(aspect_ratio)
     eigenvalue = validate.array("eigenvalue", eigenvalue)
@@ -70,7 +67,8 @@ def spectral_nodes(aspect_ratio: float, scale: float = 1.0) -> tuple[np.ndarray,
     edge: ``nu = (1 - sqrt(lambda))^2 + 4 sqrt(lambda) / (1 + e^(-2y))``.  In the strip
     ``|Im y| < pi/4`` the real part of nu stays above the lower edge, so the error is
     ``e^(-pi^2 / 2h)`` at *every* lambda and every s, up to the factor ``s^(3/2)`` by which the
-    result may be smaller than the integrand.
+    result may be smaller than the integrand.  ValueError if an argument is out of range, in
+    particular a ``scale`` that cannot be resolved.
 
     Parameters
     ----------
@@ -78,11 +76,6 @@ def spectral_nodes(aspect_ratio: float, scale: float = 1.0) -> tuple[np.ndarray,
         lambda = d / N > 0.
     scale : float
         At least 1e-30; the finer, the more nodes (a few hundred).
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, in particular a ``scale`` that cannot be resolved.
     """
     validate.number("aspect_ratio", aspect_ratio, above=0)
     validate.number("scale", scale, at_least=FINEST)

@@ -26,11 +26,11 @@ def losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
     The average over teacher, student and large Gaussian data sets, for any lambda, number of
     outputs, weight decay, initial scale and label noise (derived by us; LE's remark on it is
     wrong for labels that stay fixed), to about 1e-13 relative.  With label noise the train loss is
-    that on the noisy labels, the test loss that on clean ones.
+    that on the noisy labels, the test loss that on clean ones.  ValueError if the steps are
+    invalid, or so late (about 1e30 / learning_rate) that the average cannot be resolved.
 
     Parameters
     ----------
-    setting : LinearSetting
     step : (n_steps,) array
         Time in gradient-descent steps, non-negative and increasing.
 
@@ -38,12 +38,6 @@ def losses(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarray]:
     -------
     train_loss, test_loss : (n_steps,) arrays
         Squared error per sample and output.
-
-    Raises
-    ------
-    ValueError
-        If the steps are invalid, or so late (about 1e30 / learning_rate) that the average cannot
-        be resolved.
     """
     step = validate.steps("step", step)
     return _mean_losses(setting, step, _nodes(setting, step[-1]))
@@ -166,6 +160,8 @@ def curves(setting: LinearSetting, step) -> Curves:
 def spectrum_curves(setting: LinearSetting, step, eigenvalue, test_weight=None) -> Curves:
     """Mean curves over teacher and student for given inputs, instead of Marchenko-Pastur's (by us).
 
+    ValueError if an argument is out of range, or there is label noise.
+
     Parameters
     ----------
     setting : LinearSetting
@@ -176,11 +172,6 @@ def spectrum_curves(setting: LinearSetting, step, eigenvalue, test_weight=None) 
     test_weight : (d_in,) array, optional
         v^T Sigma v for the eigenvectors v of the training covariance, where the population has the
         covariance Sigma; 1 by default, as for LE's inputs.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or there is label noise.
     """
     step, shape = validate.steps("step", step), (setting.d_in,)
     if setting.label_noise:
@@ -201,9 +192,11 @@ def spectrum_curves(setting: LinearSetting, step, eigenvalue, test_weight=None) 
 def crossing_times(setting: LinearSetting, level: float = LEVEL) -> tuple[float, float]:
     """Memorisation and generalisation time of the mean curves, by root finding (LE Figs. 1-4).
 
+    ValueError if the level is out of range, or there is label noise: the test loss may then
+    rise again, and its times are read from :func:`curves`.
+
     Parameters
     ----------
-    setting : LinearSetting
     level : float
         Accuracy in (0, 1); LE uses ``PAPER_LEVEL`` in Figs. 1-3 and 0.95 in Fig. 4.
 
@@ -211,12 +204,6 @@ def crossing_times(setting: LinearSetting, level: float = LEVEL) -> tuple[float,
     -------
     memorisation_time, generalisation_time : float
         Steps; 0 if the accuracy starts there, ``inf`` if it is never reached.
-
-    Raises
-    ------
-    ValueError
-        If the level is out of range, or there is label noise: the test loss may then rise again,
-        and its times are read from :func:`curves`.
     """
     target = loss_level(setting, level)
     return tuple(time_of_loss(setting, which, target) for which in (0, 1))

@@ -68,12 +68,12 @@ def trajectory(
 ) -> Curves:
     """Train one network a seed by full-batch gradient descent (LE Eq. 38, Fig. 5).
 
+    ValueError if an argument is out of range, or the stride so long that the descent diverges.
+
     Parameters
     ----------
-    setting : TwoLayerSetting
     step : (n_steps,) array
         Steps of size ``learning_rate`` at which to record, non-negative and increasing.
-    seeds : iterable of int
     stride : float, optional
         Steps taken in one update, >= 1; :func:`longest_stride` by default.  Steps are so small
         against the time in which the gradient changes that hundreds at once give the same curve.
@@ -86,11 +86,6 @@ def trajectory(
     -------
     Curves
         With leading axis ``len(seeds)``.  The test loss of a linear network is the population's.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or the stride so long that the descent diverges.
     """
     step = validate.steps("step", step)
     validate.count("n_test", n_test)

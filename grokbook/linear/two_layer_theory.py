@@ -56,7 +56,6 @@ def frozen_losses(
 
     Parameters
     ----------
-    setting : TwoLayerSetting
     step : (n_steps,) array
     eigenvalue : (d_in,) array
         Eigenvalues of the training covariance, non-negative.

@@ -50,7 +50,6 @@ def fit(
         Inputs (n, d), labels -1 or +1, (n,).
     step : (n_steps,) array
         Non-negative and increasing; whole numbers for discrete steps.
-    learning_rate : float
     loss : {"logistic", "exponential"}, or callable
         As for :func:`grokbook.logistic.flow.gradient_flow`.
     start : (d + 1,) array, optional

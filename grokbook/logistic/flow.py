@@ -202,11 +202,9 @@ def gradient_flow(
 
     Parameters
     ----------
-    samples : Samples
     start : (n_weights,) array
     step : (n_steps,) array
         Time in steps of size ``learning_rate``, up to 1e300.
-    learning_rate : float
     loss : {"logistic", "exponential"}, or callable
         The reader's own: a function of an array z = -y f(x), minus the margin, that returns the
         loss and its derivative at each z, such as ``lambda z: (np.exp(z), np.exp(z))``.  One whose

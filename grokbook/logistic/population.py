@@ -20,16 +20,13 @@ _BLOCK = 16  # outputs integrated at once, on a common number of nodes
 def accuracy(bias, spread) -> np.ndarray:
     """Fraction of the population classified as -1: Phi(-b / spread) (LS, Section 2).
 
+    ValueError if an entry is not finite or a spread is negative.
+
     Parameters
     ----------
     bias, spread : arrays that broadcast
         Mean and standard deviation of f; ``spread`` >= 0.  With spread 0 the accuracy is 1, 0, or
         1/2 at b = 0.
-
-    Raises
-    ------
-    ValueError
-        If an entry is not finite or a spread is negative.
     """
     bias, spread = _checked(bias, spread)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -14,7 +14,8 @@ class LogisticSetting:
     """Logistic regression with a bias on points that all carry the label -1 (LS, Section 2).
 
     Inputs are x ~ N(0, sigma^2 I_d), the model is f(x) = S.x + b, a point is correct if f(x) < 0.
-    The loss is the mean of log(1 + e^f), full batch, without regularisation.
+    The loss is the mean of log(1 + e^f), full batch, without regularisation.  ValueError if a
+    parameter is outside its range, or lambda N rounds to no dimension at all.
 
     Attributes
     ----------
@@ -32,11 +33,6 @@ class LogisticSetting:
         b_0.
     loss : {"logistic", "exponential"}
         log(1 + e^f), or its late-time form e^f (LS Eq. 6).
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range, or lambda N rounds to no dimension at all.
     """
 
     aspect_ratio: float
@@ -83,11 +79,6 @@ class TwoGaussianSetting:
     learning_rate, init_norm
         As in :class:`LogisticSetting`; ``init_norm`` is that of the d other weights in the reduced
         model, and the first weight starts at 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     aspect_ratio: float
@@ -135,11 +126,6 @@ class ToySetting:
         sigma > 0.
     learning_rate : float
         eta > 0.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     aspect_ratio: float

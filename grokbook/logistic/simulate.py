@@ -73,10 +73,8 @@ def flow(setting: LogisticSetting, step, seeds: Iterable[int], **options) -> Run
 
     Parameters
     ----------
-    setting : LogisticSetting
     step : (n_steps,) array
         Non-negative and increasing, up to 1e300.
-    seeds : iterable of int
     **options
         ``tolerance``, ``exact`` and ``max_gradients`` of
         :func:`grokbook.logistic.flow.gradient_flow`.
@@ -89,44 +87,30 @@ def flow(setting: LogisticSetting, step, seeds: Iterable[int], **options) -> Run
         If the integrator fails.
     """
 
-    def train(samples, start):
-        return engine.gradient_flow(
-            samples,
-            start,
-            step,
-            learning_rate=setting.learning_rate,
-            loss=setting.loss,
-            **options,
-        )
-
-    return _isotropic(setting, seeds, train)
+    return _isotropic(setting, step, seeds, engine.gradient_flow, **options)
 
 
 def gradient_descent(setting: LogisticSetting, step, seeds: Iterable[int]) -> Runs:
     """The plain loop, one run a seed, in whole steps; otherwise as :func:`flow`."""
-
-    def train(samples, start):
-        rate = setting.learning_rate
-        return engine.gradient_descent(samples, start, step, learning_rate=rate, loss=setting.loss)
-
-    return _isotropic(setting, seeds, train)
+    return _isotropic(setting, step, seeds, engine.gradient_descent)
 
 
 def adam(setting: LogisticSetting, step, seeds: Iterable[int], **options) -> Runs:
     """Full-batch Adam, one run a seed (LS Fig. 5); ``options``: ``betas`` and ``epsilon``."""
-
-    def train(samples, start):
-        rate = setting.learning_rate
-        return engine.adam(samples, start, step, learning_rate=rate, loss=setting.loss, **options)
-
-    return _isotropic(setting, seeds, train)
+    return _isotropic(setting, step, seeds, engine.adam, **options)
 
 
-def _isotropic(setting, seeds, train):
+def trained(setting, samples, weights, step, method=engine.gradient_flow, **options) -> Trajectory:
+    """The trajectory of a method from given weights and the setting's bias, at its rate."""
+    start = samples.start(weights, setting.init_bias)
+    return method(samples, start, step, learning_rate=setting.learning_rate, **options)
+
+
+def _isotropic(setting, step, seeds, method, **options):
     def run(seed):
         inputs, weights = draw(setting, seed)
         samples = constant_labels(inputs)
-        done = train(samples, samples.start(weights, setting.init_bias))
+        done = trained(setting, samples, weights, step, method, loss=setting.loss, **options)
         bias, spread = (
             done.state[:, -1],
             setting.noise_scale * np.linalg.norm(done.state[:, :-1], axis=1),

@@ -28,15 +28,11 @@ def separable_probability(n_train, d_in) -> np.ndarray:
 
     Wendel's 2^(1-N) sum over k < d of binomial(N-1, k), exact for every N and d, for any
     distribution symmetric about the origin with points in general position (LS, Prop. 3.3).
+    ValueError if an entry is not a whole number >= 1.
 
     Parameters
     ----------
     n_train, d_in : whole numbers >= 1, or arrays of them that broadcast
-
-    Raises
-    ------
-    ValueError
-        If an entry is not a whole number >= 1.
     """
     n_train, d_in = (_whole(name, n) for name, n in (("n_train", n_train), ("d_in", d_in)))
     return binom.cdf(d_in - 1, n_train - 1, 0.5)
@@ -85,12 +81,7 @@ def hull_margin(aspect_ratio: float) -> float:
     """M / sigma in the limit of large N, for lambda > 1/2 (Gardner).
 
     The root kappa of lambda = (1 + kappa^2) Phi(kappa) + kappa phi(kappa); close to 1/2 it is
-    sqrt(pi / 8) (2 lambda - 1).
-
-    Raises
-    ------
-    ValueError
-        If lambda <= 1/2, where there is no margin.
+    sqrt(pi / 8) (2 lambda - 1).  ValueError if lambda <= 1/2, where there is no margin.
     """
     validate.number("aspect_ratio", aspect_ratio, above=CRITICAL)
     high = 1.0 + math.sqrt(aspect_ratio)
@@ -135,12 +126,8 @@ def minimiser(aspect_ratio: float) -> tuple[float, float, float]:
 
     r = sigma ||S_inf|| and L_inf = min over S of mean e^(S.x), from the convex Gaussian min-max
     theorem applied to that minimum: with G ~ N(0, 1) and W e^W = gamma e^(r G),
-    E[W / (1 + W)] = lambda, E[W^2] = lambda r^2 and L_inf = E[W] / gamma.
-
-    Raises
-    ------
-    ValueError
-        If lambda is not in (0, 1/2 - 2e-7).
+    E[W / (1 + W)] = lambda, E[W^2] = lambda r^2 and L_inf = E[W] / gamma.  ValueError if lambda
+    is not in (0, 1/2 - 2e-7).
     """
     validate.number("aspect_ratio", aspect_ratio, above=0, below=CRITICAL - _CLOSEST)
 
@@ -175,18 +162,14 @@ def rested_curves(setting: LogisticSetting, step) -> Curves:
 
     With exponential tails b = b_0 - log(1 + eta L_inf e^(b_0) t).  This is the late form of the
     true curves, and all of them in the limit sigma -> infinity (LS, Prop. 3.5).  A training point
-    has S.x = r G - W: that is pulled below the fresh r G.
+    has S.x = r G - W: that is pulled below the fresh r G.  ValueError if the steps are invalid
+    or lambda is not below 1/2.
 
     Parameters
     ----------
     setting : LogisticSetting
         Its ``loss`` decides which losses are returned.
     step : (n_steps,) array
-
-    Raises
-    ------
-    ValueError
-        If the steps are invalid or lambda is not below 1/2.
     """
     step = validate.steps("step", step)
     spread, rest, level = minimiser(setting.aspect_ratio)

@@ -149,16 +149,12 @@ def log_step_at(depth, gap, noise_scale, learning_rate: float = 1.0) -> np.ndarr
 def path(setting: ToySetting, depth) -> ToyPath:
     """The solution at depths beta = -b.
 
+    ValueError if the depths are negative, not finite or not increasing.
+
     Parameters
     ----------
-    setting : ToySetting
     depth : (n,) array
         Non-negative and increasing.
-
-    Raises
-    ------
-    ValueError
-        If the depths are negative, not finite or not increasing.
     """
     depth = validate.steps("depth", depth)
     spread = spread_at(depth, setting.gap, setting.noise_scale)
@@ -189,11 +185,8 @@ def curves(setting: ToySetting, step) -> Curves:
 
     The train accuracy is that of the two points, the test law N(0, sigma^2).  At step 0 the output
     is 0 everywhere, on the boundary: no point counts as correct, and the test accuracy is 1/2.
-
-    Raises
-    ------
-    ValueError
-        If the steps are invalid, or the test loss e^(b + s^2/2) exceeds the largest double.
+    ValueError if the steps are invalid, or the test loss e^(b + s^2/2) exceeds the largest
+    double.
     """
     depth = depth_at(setting, step)
     solved = path(setting, depth)
@@ -262,12 +255,8 @@ def _last_depth(excess, gap, noise_scale):
 def log_loss_times(setting: ToySetting, log_epsilon: float) -> tuple[float, float]:
     """log t*_tr and log t*_gen at which the exponential losses fall below epsilon for good.
 
-    LS Fig. 9 and Eqs. 39-41.  For lambda > 1/2 the test loss never does: ``inf``.
-
-    Raises
-    ------
-    ValueError
-        If ``log_epsilon`` is not negative: the losses start at 1.
+    LS Fig. 9 and Eqs. 39-41.  For lambda > 1/2 the test loss never does: ``inf``.  ValueError
+    if ``log_epsilon`` is not negative: the losses start at 1.
     """
     depth_wanted = -validate.number("log_epsilon", log_epsilon, below=0)
     gap, noise_scale = setting.gap, setting.noise_scale

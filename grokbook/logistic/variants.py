@@ -25,6 +25,7 @@ from grokbook.logistic.simulate import (
     initial_weights,
     on_samples,
     record,
+    trained,
 )
 
 
@@ -62,6 +63,8 @@ def two_gaussians(setting: TwoGaussianSetting, step, seeds: Iterable[int], **opt
 class FeatureLaw:
     """Points s m + sigma_i g_i, with s = +-1 at random or, ``shifted``, always +1 (LS, Appendix G).
 
+    ValueError if the shapes differ, an entry is not finite or a scale is not positive.
+
     Attributes
     ----------
     scale : (d,) array
@@ -70,11 +73,6 @@ class FeatureLaw:
         m; zero for a single Gaussian.
     shifted : bool
         A single Gaussian with mean m: not symmetric about the origin.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, an entry is not finite or a scale is not positive.
     """
 
     scale: np.ndarray
@@ -136,13 +134,7 @@ def other_features(
         rng = randomness.generator(seed)
         weights = initial_weights(rng, setting.d_in, setting.init_norm)
         samples = constant_labels(law.sample(setting.n_train, rng))
-        done = gradient_flow(
-            samples,
-            samples.start(weights, setting.init_bias),
-            step,
-            learning_rate=setting.learning_rate,
-            **options,
-        )
+        done = trained(setting, samples, weights, step, **options)
         means, spread = law.outputs(done.state)
         test = np.mean([population.loss(mean, spread) for mean in means], axis=0)
         accuracy = np.mean([population.accuracy(mean, spread) for mean in means], axis=0)
@@ -169,13 +161,7 @@ def discriminative(
         inputs, weights = draw(setting, seed)
         sign = np.where(inputs[:, 0] < cut, 1.0, -1.0)
         samples = Samples(sign[:, None] * inputs, sign)
-        done = gradient_flow(
-            samples,
-            samples.start(weights, setting.init_bias),
-            step,
-            learning_rate=setting.learning_rate,
-            **options,
-        )
+        done = trained(setting, samples, weights, step, **options)
         train, train_accuracy = on_samples(samples, done)
         test, accuracy = discriminating_population(done, setting.noise_scale, cut)
         curves = Curves(done.step, train, test, train_accuracy, accuracy)

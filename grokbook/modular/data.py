@@ -29,6 +29,8 @@ NEEDS_PRIME = ("division",)
 class Dataset:
     """Labelled samples of a task.
 
+    ValueError if shapes do not agree or a label is not a class.
+
     Attributes
     ----------
     inputs : torch tensor
@@ -39,11 +41,6 @@ class Dataset:
     n_symbols : int
         p for pairs; 0 for vectors.
     n_classes : int
-
-    Raises
-    ------
-    ValueError
-        If shapes do not agree or a label is not a class.
     """
 
     inputs: torch.Tensor
@@ -73,6 +70,9 @@ class Dataset:
 def modular_pairs(operation: str = "addition", p: int = 113, *, unordered: bool = False) -> Dataset:
     """All pairs (a, b) with their label a ∘ b mod p (NS Section 3, GT Section 3).
 
+    ValueError for an unknown operation, or a p or ``unordered`` that the operation does not
+    allow.
+
     Parameters
     ----------
     operation : str
@@ -86,11 +86,6 @@ def modular_pairs(operation: str = "addition", p: int = 113, *, unordered: bool 
     -------
     Dataset
         p² pairs, p (p - 1) for division.
-
-    Raises
-    ------
-    ValueError
-        For an unknown operation, or a p or ``unordered`` that the operation does not allow.
     """
     validate.choice("operation", operation, tuple(OPERATIONS))
     validate.count("p", p, at_least=2)
@@ -113,10 +108,7 @@ def sparse_parity(
 ) -> Dataset:
     """Parity of the first ``n_parity`` of ``n_bits`` random bits, vectors of 0 and 1 (NS Fig. 4).
 
-    Raises
-    ------
-    ValueError
-        If a number is not positive or ``n_parity`` exceeds ``n_bits``.
+    ValueError if a number is not positive or ``n_parity`` exceeds ``n_bits``.
     """
     for name, value in {"n_samples": n_samples, "n_bits": n_bits, "n_parity": n_parity}.items():
         validate.count(name, value)
@@ -131,11 +123,7 @@ def random_codes(data: Dataset, *, n_bits: int = 14, seed: int = 0) -> Dataset:
     """Replace each symbol by its own random binary vector (NS Section 4.1, Fig. 4 right).
 
     The two codes of a pair are joined: the inputs become vectors of length 2 ``n_bits``.
-
-    Raises
-    ------
-    ValueError
-        If ``data`` holds vectors, or there are fewer codes than symbols.
+    ValueError if ``data`` holds vectors, or there are fewer codes than symbols.
     """
     validate.count("n_bits", n_bits)
     if data.n_symbols == 0:
@@ -225,17 +213,14 @@ class Parity:
 def split(data: Dataset, train_fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Draw the training set; the rest is the test set.
 
+    ValueError if the fraction is outside (0, 1) or leaves one of the two sets empty.
+
     Parameters
     ----------
     train_fraction : float
         In (0, 1); train_fraction * n_samples of them, rounded down, are for training (NS: 0.4).
     seed : int
         Seed of the permutation.
-
-    Raises
-    ------
-    ValueError
-        If the fraction is outside (0, 1) or leaves one of the two sets empty.
     """
     validate.number("train_fraction", train_fraction, above=0, below=1)
     # A product that is whole but for rounding is whole.

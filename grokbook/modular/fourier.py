@@ -80,6 +80,8 @@ def all_logits(network: torch.nn.Module, p: int) -> np.ndarray:
 def coefficients(logits: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
     """Weight of cos(2 pi k (a + b - c) / p) in the logits, for each k.
 
+    ValueError if ``pairs`` has another shape or dtype, or holds no pair.
+
     Parameters
     ----------
     logits : (p, p, p) array
@@ -92,11 +94,6 @@ def coefficients(logits: np.ndarray, pairs: np.ndarray | None = None) -> np.ndar
     -------
     ((p - 1) / 2,) array
         Least-squares coefficients; the waves are orthogonal over c, so each is a projection.
-
-    Raises
-    ------
-    ValueError
-        If ``pairs`` has another shape or dtype, or holds no pair.
     """
     logits = validate.array("logits", logits, ndim=3)
     p = logits.shape[0]
@@ -145,12 +142,8 @@ def analytic_network(p: int, width: int, *, seed: int = 0) -> MLP:
 
     Neuron j has a frequency k_j and phases f_j, g_j: its first layer is cos(w k_j a + f_j) and
     cos(w k_j b + g_j), w = 2 pi / p, its output cos(w k_j c + f_j + g_j).  Squared and summed over
-    random phases, only cos(w k (a + b - c)) survives.
-
-    Raises
-    ------
-    ValueError
-        If p is even or below 3, or width is not positive.
+    random phases, only cos(w k (a + b - c)) survives.  ValueError if p is even or below 3, or
+    width is not positive.
     """
     n = n_frequencies(p)
     network = MLP(p, p, width=width, depth=1, activation="square", seed=seed)

@@ -205,13 +205,9 @@ class MaskedGradient:
 class TorchOptimizer:
     """A torch optimiser of the network's parameters, as the trainer steps it.
 
-    The parameters keep their shapes, so optimisers that look at matrices work too.
-
-    Raises
-    ------
-    ValueError
-        If it holds a parameter that is not the network's, or puts another tensor in the place of
-        one: the trainer's weights would no longer be the network's.
+    The parameters keep their shapes, so optimisers that look at matrices work too.  ValueError
+    if it holds a parameter that is not the network's, or puts another tensor in the place of
+    one: the trainer's weights would no longer be the network's.
     """
 
     def __init__(self, inner: torch.optim.Optimizer, network: nn.Module):

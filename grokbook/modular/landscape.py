@@ -52,18 +52,15 @@ class Plane:
 def principal_plane(paths: Sequence[np.ndarray], *, origin: np.ndarray | None = None) -> Plane:
     """The plane of the two principal components of the points of several paths.
 
+    ValueError if there is no path, the paths differ in their number of weights, a weight is not
+    finite, the points span no plane, or their components are equal and so have no direction.
+
     Parameters
     ----------
     paths : sequence of (n_steps, n_weights) arrays
     origin : (n_weights,) array, optional
         Point through which the plane goes, from which the components are taken; the mean of all
         points by default.
-
-    Raises
-    ------
-    ValueError
-        If there is no path, the paths differ in their number of weights, a weight is not finite,
-        the points span no plane, or their components are equal and so have no direction.
     """
     if not len(paths):
         raise ValueError("paths = []: must hold at least one path")
@@ -96,24 +93,19 @@ def loss_map(
 ) -> np.ndarray:
     """Mean loss on a grid of a plane; the network's weights are the same afterwards.
 
+    ValueError if the numbers of weights differ or a coordinate is not finite.
+
     Parameters
     ----------
     network : nn.Module
         With as many weights as the plane's points, in the order of its parameters.
     u, v : (n_u,), (n_v,) arrays
         Coordinates in the plane.
-    data : sequence of Dataset
-    loss : a loss of :mod:`grokbook.modular.loss`
 
     Returns
     -------
     (n_data, n_v, n_u) array
         Nats.
-
-    Raises
-    ------
-    ValueError
-        If the numbers of weights differ or a coordinate is not finite.
     """
     u, v = validate.array("u", u, ndim=1), validate.array("v", v, ndim=1)
     parameters = list(network.parameters())

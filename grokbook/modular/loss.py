@@ -98,6 +98,8 @@ class _Loss:
 class CrossEntropy(_Loss):
     """Softmax cross-entropy, computed in a chosen floating-point format (NS Eq. 3).
 
+    ValueError if an argument is out of range, or complement is combined with label smoothing.
+
     Parameters
     ----------
     dtype : {"float16", "bfloat16", "float32", "float64"}
@@ -112,11 +114,6 @@ class CrossEntropy(_Loss):
         > 0: logits are divided by it (NS App. F).
     logit_penalty : float
         >= 0: weight of the mean square of a sample's logits, added to its loss (NS App. C.1).
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or complement is combined with label smoothing.
     """
 
     _: KW_ONLY
@@ -225,11 +222,6 @@ class MeanSquare(_Loss):
         As in :class:`CrossEntropy`.
     height : float
         > 0: value of the right logit at zero loss.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
 
     height: float = 1.0

@@ -51,11 +51,6 @@ def addition(
     dict
         ``memorised``, ``generalised``: steps at which train and test accuracy reach 0.95, ``inf``
         if never; ``train_accuracy``, ``test_accuracy``: fractions at the last step.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     run = _follow(seed, arm, train_fraction, learning_rate, weight_decay, MAP_STEPS)
     found = events(run, LEVEL)
@@ -78,11 +73,6 @@ def continued(
         ``memorised``, ``generalised``: as there; ``train_accuracy``, ``test_accuracy``: (3,)
         medians over the last fifth of the steps up to each of ``PATIENCE``, or the last value of
         a run that ended before.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     run = _follow(seed, arm, train_fraction, learning_rate, weight_decay, PATIENCE[-1])
     found = events(run, LEVEL)

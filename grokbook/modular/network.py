@@ -22,7 +22,8 @@ ACTIVATIONS = {"relu": torch.relu, "square": torch.square}
 class MLP(nn.Module):
     """Fully connected network, 2p -> width -> ... -> n_classes (NS Section 3).
 
-    The NS network is ``MLP(113, 113)``: two hidden layers of 200, ReLU, no biases.
+    The NS network is ``MLP(113, 113)``: two hidden layers of 200, ReLU, no biases.  ValueError
+    if an argument is out of range, or not exactly one of n_symbols and d_in is positive.
 
     Attributes
     ----------
@@ -45,11 +46,6 @@ class MLP(nn.Module):
     init_scale : float
         Factor > 0 on torch's default initial weights, uniform in +-1/sqrt(fan_in).
     seed : int
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range, or not exactly one of n_symbols and d_in is positive.
     """
 
     def __init__(
@@ -148,11 +144,6 @@ class Transformer(nn.Module):
     d_model, n_heads, d_mlp : int
         128, 4 and 512 in Nanda et al. (2023); d_model must be a multiple of n_heads.
     seed : int
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
 
     def __init__(
@@ -235,11 +226,6 @@ class FactoredMLP(nn.Module):
     init_scale : float
         Factor > 0 (GT's kappa) on initial weights of standard deviation 1/sqrt(rows).
     seed : int
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
 
     def __init__(

@@ -19,12 +19,7 @@ def orthogonal_part(
     ``rescale`` restores the norm of the raw gradient, as the authors' code does and the paper does
     not say; what is left of a gradient along the weights is rounding and is zero then.  A tensor of
     zero weights has no direction to remove and keeps its gradient.  16-bit tensors are projected in
-    float32; the result has the gradient's shape and dtype.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+    float32; the result has the gradient's shape and dtype.  ValueError if the shapes differ.
     """
     if gradient.shape != weight.shape:
         shapes = f"{tuple(gradient.shape)}, {tuple(weight.shape)}"
@@ -58,6 +53,7 @@ class OrthogonalGradient(torch.optim.Optimizer):
 
     The projection is per parameter tensor.  Groups, state and defaults are those of the wrapped
     optimiser: schedulers, new groups, copies, pickles and state dicts work as they do with it.
+    ValueError if ``inner`` is not an optimiser.
 
     Parameters
     ----------
@@ -66,11 +62,6 @@ class OrthogonalGradient(torch.optim.Optimizer):
     rescale : bool
         Restore the norm of the raw gradient after the projection: on in the authors' code, absent
         from Eq. 12.
-
-    Raises
-    ------
-    ValueError
-        If ``inner`` is not an optimiser.
     """
 
     def __init__(self, inner: torch.optim.Optimizer, *, rescale: bool = True):

@@ -210,12 +210,8 @@ def events(run: Run, level: float = 0.95) -> dict[str, float]:
 def stack(runs: Sequence[Run]) -> Run:
     """Several runs as one, at the steps of the longest; those that ended keep their last values.
 
-    Shapes become (n_runs, n_steps); weights are left out.
-
-    Raises
-    ------
-    ValueError
-        If there is no run, or two runs have different steps or tensors.
+    Shapes become (n_runs, n_steps); weights are left out.  ValueError if there is no run, or
+    two runs have different steps or tensors.
     """
     if not runs:
         raise ValueError("runs = []: must hold at least one run")
@@ -258,12 +254,8 @@ def to_arrays(runs: Sequence[Run]) -> dict[str, np.ndarray]:
 def from_arrays(arrays: Mapping[str, np.ndarray], name: str = "") -> Run:
     """The :class:`Run` of all seeds from the arrays that :func:`to_arrays` made of them.
 
-    Of several arms in one result, ``"name: record"``, the one called ``name``.
-
-    Raises
-    ------
-    ValueError
-        If there is no arm of that name.
+    Of several arms in one result, ``"name: record"``, the one called ``name``.  ValueError if
+    there is no arm of that name.
     """
     start = f"{name}: " if name else ""
     if f"{start}step" not in arrays:

@@ -41,11 +41,6 @@ class Setting:
         Hold the network in float64.
     gradient_scale : float
         As in :class:`~grokbook.modular.train.Trainer`.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
     """
 
     task: Pairs | Parity = Pairs()
@@ -115,11 +110,6 @@ class Arm:
         Length of a run and distance of its records, in steps.
     stop_at : float, optional
         Test accuracy at which a run ends; see :meth:`grokbook.modular.train.Trainer.run`.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
     """
 
     setting: Setting = Setting()
@@ -181,17 +171,6 @@ def event_times(
     return dict(zip(names, np.moveaxis(values, -1, 0), strict=True))
 
 
-def steps_allowed(learning_rate: float, weight_decay: float, *, most: int = 2000) -> int:
-    """Steps after which a run with decay is given up: 12 / (rate decay) + 300, at most ``most``.
-
-    Decay shrinks the weights by e in 1 / (rate decay) steps.
-    """
-    validate.number("learning_rate", learning_rate, above=0)
-    validate.number("weight_decay", weight_decay, above=0)
-    validate.count("most", most)
-    return int(min(most, 12 / (learning_rate * weight_decay) + 300))
-
-
 def decay_cell(
     setting: Setting, learning_rate: float, weight_decay: float, *, seed: int = 0
 ) -> dict[str, float]:
@@ -203,7 +182,9 @@ def decay_cell(
         :func:`grokbook.modular.run.events`, ``best_test`` accuracy, and the ``weight_norm`` of the
         last record.
     """
-    n_steps = steps_allowed(learning_rate, weight_decay) // 20 * 20
+    validate.number("weight_decay", weight_decay, above=0)
+    # Decay shrinks the weights by e in 1 / (rate decay) steps.
+    n_steps = int(min(2000, 12 / (learning_rate * weight_decay) + 300)) // 20 * 20
     setting = setting.replace(optimizer=AdamW(learning_rate, weight_decay=weight_decay))
     run = Arm(setting, n_steps, every=20, stop_at=0.99).run(seed)
     return events(run) | {"best_test": run.best, "weight_norm": run.weight_norm[-1]}

@@ -26,7 +26,8 @@ class Trainer:
     """Trains a network on the whole training set at every step.
 
     The network's parameters become views of one vector (:func:`~grokbook.modular.gradient.flatten`)
-    and stay usable.  What is put into them between runs counts.
+    and stay usable.  What is put into them between runs counts.  ValueError if an argument is
+    out of range or has another shape, or the two sets hold different tasks.
 
     Parameters
     ----------
@@ -50,11 +51,6 @@ class Trainer:
         Masked weights are zero and stay so (GT).
     weights : (n_weights,) tensor, optional
         Where to start; the network's own weights by default.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range or has another shape, or the two sets hold different tasks.
     """
 
     def __init__(
@@ -109,6 +105,8 @@ class Trainer:
     ) -> Run:
         """Train up to the last recorded step, from where the trainer stands.
 
+        ValueError if the steps do not increase or lie behind, or a level is out of range.
+
         Parameters
         ----------
         record : sequence of int
@@ -125,11 +123,6 @@ class Trainer:
         Run
             With shapes (n_steps,); its end is recorded.  If the loss stops being finite the run
             ends there, with a warning that names the step; the records up to it are kept.
-
-        Raises
-        ------
-        ValueError
-            If the steps do not increase or lie behind, or a level is out of range.
         """
         log = Log(self.step, record, keep, stop_at, wait)
         self._take_back()
@@ -172,10 +165,7 @@ class Trainer:
     def restore(self, checkpoint: dict) -> None:
         """Return to a checkpoint of a trainer with the same network and optimiser.
 
-        Raises
-        ------
-        ValueError
-            If the weights differ in number.
+        ValueError if the weights differ in number.
         """
         self.weights.copy_(self._like_weights("checkpoint", checkpoint["weights"]))
         self.state = copy.deepcopy(checkpoint["state"])

@@ -59,6 +59,9 @@ def path(folder: Path, name: str) -> Path:
 class Database:
     """The runs of one sweep; use it in a ``with`` statement.
 
+    ValueError if the folder cannot be written, the file is damaged, in use, or another sweep's
+    state.
+
     Parameters
     ----------
     folder : path or None
@@ -69,11 +72,6 @@ class Database:
         What must be the same for every run in the file.
     read_only : bool
         Look only: no lock, so that another process may be writing.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be written, the file is damaged, in use, or another sweep's state.
     """
 
     def __init__(self, folder: Path | None, name: str, job: Job, *, read_only: bool = False):

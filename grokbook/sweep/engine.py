@@ -71,7 +71,6 @@ def run(sweep: Sweep, size: str, folder: Path | None = None, *, workers: Workers
 
     Parameters
     ----------
-    sweep : Sweep
     size : str
         One of the sweep's sizes.
     folder : path, optional
@@ -175,12 +174,8 @@ def cluster(address: str) -> Iterator[Workers]:
     """The Dask cluster whose scheduler has this address.
 
     ``with cluster("tcp://10.0.0.1:8786") as workers: run(..., workers=workers)``.  The number of
-    workers is read here: wait for them first.
-
-    Raises
-    ------
-    ValueError
-        If no scheduler answers at this address, or it has no workers.
+    workers is read here: wait for them first.  ValueError if no scheduler answers at this
+    address, or it has no workers.
     """
     from distributed import Client  # only those who have a cluster need it
 

@@ -40,6 +40,9 @@ class Quantity:
 class Grid:
     """One size of a sweep.
 
+    ValueError if an axis is empty, repeats a value or holds something else; for seeds < 1, or
+    plain ones that are not different whole numbers from 0 to 1,000,002.
+
     Attributes
     ----------
     axes : mapping
@@ -49,12 +52,6 @@ class Grid:
         to seeds - 1.  A sequence: with these very seeds, whatever the cell.
     cpu_seconds : float
         Measured mean CPU seconds of one run, for the estimate.
-
-    Raises
-    ------
-    ValueError
-        If an axis is empty, repeats a value or holds something else; for seeds < 1, or plain ones
-        that are not different whole numbers from 0 to 1,000,002.
     """
 
     axes: Mapping[str, Sequence[Value]]
@@ -126,6 +123,8 @@ class Grid:
 class Sweep:
     """A map of a model's behaviour over some of its parameters.
 
+    ValueError if one of these does not hold.
+
     Attributes
     ----------
     name : str
@@ -145,11 +144,6 @@ class Sweep:
     dims, labels, dtypes : mapping
         Where an output is an array: its dimensions, as ``("step",)``, by its name; labels along
         each dimension, as the recorded steps; what it is stored as, if not as ``float64``.
-
-    Raises
-    ------
-    ValueError
-        If one of these does not hold.
     """
 
     name: str

@@ -76,19 +76,15 @@ def unpack(task: bytes) -> Outcome:
 def execute(job: Job, place: int, cell: Cell, number: int, seed: int) -> Outcome:
     """Make one run, on one thread: more change the last digits, and slow workers down.
 
+    ValueError if this process is not like the caller's.  What the function raises is recorded
+    instead.
+
     Parameters
     ----------
-    job : Job
     place : int
         Which cell it is, for the caller.
-    cell : dict
     number, seed : int
         Seed number and seed.
-
-    Raises
-    ------
-    ValueError
-        If this process is not like the caller's.  What the function raises is recorded instead.
     """
     require(job)
     values = failure = None

@@ -221,7 +221,8 @@ def ticket(seed: int, pruning_rate: float, mask_time: int) -> dict[str, float]:
     """A dense network of GT up to ``mask_time``, and the ticket that it leaves there.
 
     The mask keeps the weights that are largest after ``mask_time`` steps, on the initial weights of
-    the same network.  The ticket trains for 400 steps at most.
+    the same network.  The ticket trains for 400 steps at most.  ValueError if the pruning rate
+    is outside [0, 1) or the mask time outside 0 to 1600 steps.
 
     Returns
     -------
@@ -229,11 +230,6 @@ def ticket(seed: int, pruning_rate: float, mask_time: int) -> dict[str, float]:
         ``memorised``, ``generalised``: steps at which the ticket's train and test accuracy reach
         0.95, ``inf`` if never; ``best_accuracy``: its highest test accuracy; ``dense_accuracy``:
         test accuracy of the dense network when the mask is taken.
-
-    Raises
-    ------
-    ValueError
-        If the pruning rate is outside [0, 1) or the mask time outside 0 to 1600 steps.
     """
     validate.count("mask_time", mask_time, at_least=0)
     if mask_time > LAST_MASK:

@@ -27,10 +27,7 @@ GRASP_TEMPERATURE = 200.0
 def largest(score: torch.Tensor, n_kept: int) -> torch.Tensor:
     """A mask of the ``n_kept`` largest scores, of equal ones those of lowest index; (n_weights,).
 
-    Raises
-    ------
-    ValueError
-        If the scores are not a finite vector, or fewer than ``n_kept``.
+    ValueError if the scores are not a finite vector, or fewer than ``n_kept``.
     """
     values = score.numpy()
     if values.ndim != 1 or not np.isfinite(values).all():
@@ -50,10 +47,7 @@ def largest(score: torch.Tensor, n_kept: int) -> torch.Tensor:
 def keep_largest(score: torch.Tensor, rate: float) -> torch.Tensor:
     """A mask that keeps all but the lowest ``rate`` of the scores; (n_weights,).
 
-    Raises
-    ------
-    ValueError
-        If the rate is outside [0, 1) or the scores are not a finite vector.
+    ValueError if the rate is outside [0, 1) or the scores are not a finite vector.
     """
     validate.number("rate", rate, at_least=0, below=1)
     return largest(score, score.numel() - round(rate * score.numel()))

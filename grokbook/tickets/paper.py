@@ -37,8 +37,6 @@ def paper_arm(
 
     Parameters
     ----------
-    seeds : sequence of int
-    setting : Setting
     n_steps, wait : int
         A dense run ends ``wait`` steps after its generalisation time, at ``n_steps`` at the latest.
     graph_steps : sequence of int

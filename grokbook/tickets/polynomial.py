@@ -68,12 +68,8 @@ def train(
 ) -> Losses:
     """Full-batch AdamW on the mean square error, under a mask if one is given.
 
-    The defaults are those of GT's code; ``scale`` is its factor on initial weights.
-
-    Raises
-    ------
-    ValueError
-        If the steps do not increase, or the mask has another shape than the weights.
+    The defaults are those of GT's code; ``scale`` is its factor on initial weights.  ValueError
+    if the steps do not increase, or the mask has another shape than the weights.
     """
     wanted = validate.steps("record", list(record)).astype(int)
     weights = initial(seed, scale)

@@ -57,20 +57,6 @@ def norm_controls(
     return table.arrays() | {"kept": np.array(keep), "norms": np.concatenate(norms)}
 
 
-def add_rates(
-    table: Table,
-    setting: Setting,
-    seed: int,
-    dense: Run,
-    n: int,
-    rates: Sequence[float],
-) -> None:
-    """Tickets of several pruning rates, cut at the end of a dense run."""
-    for rate in rates:
-        mask = masks.magnitude(dense.last, rate)
-        table.add(f"k = {rate}", seed, ticket_run(setting, seed, mask, n))
-
-
 def pruned_at_initialisation(
     seeds: Sequence[int], *, setting: Setting, n_steps: int
 ) -> dict[str, np.ndarray]:
@@ -121,7 +107,9 @@ def tickets_of(
         trainer, dense = dense_run(setting, seed, n_steps, keep=early, wait=wait)
         end = int(dense.kept[-1])
         table.add("dense", seed, dense)
-        add_rates(table, setting, seed, dense, ticket_steps, rates)
+        for rate in rates:
+            mask = masks.magnitude(dense.last, rate)
+            table.add(f"k = {rate}", seed, ticket_run(setting, seed, mask, ticket_steps))
         last = round(max(shares, default=0) * dense.t_gen) if np.isfinite(dense.t_gen) else 0
         if last > end:
             dense = dense.then(trainer.run([last], keep=range(end, last, 250)))
@@ -185,14 +173,6 @@ def mask_times(dense: Run, shares: Sequence[float], early: Sequence[int]) -> dic
     }
 
 
-def _late_mask(table, setting, seed, trainer, t_gen, n_steps):
-    """Train the dense network to twice its generalisation time, and cut a ticket there."""
-    later = trainer.run([max(round(2 * t_gen), trainer.step)])
-    table.add("dense at 2 t_gen", seed, later)
-    mask = masks.magnitude(later.last, RATE)
-    table.add("mask at 2 t_gen", seed, ticket_run(setting, seed, mask, n_steps))
-
-
 def late_masks(
     seeds: Sequence[int], *, precisions: Sequence[str], n_steps: int, short: int
 ) -> dict[str, np.ndarray]:
@@ -209,6 +189,9 @@ def late_masks(
             mask = masks.magnitude(dense.last, RATE)
             part.add("ticket", seed, ticket_run(one, seed, mask, short // 2))
             if np.isfinite(dense.t_gen):
-                _late_mask(part, one, seed, trainer, dense.t_gen, short // 2)
+                later = trainer.run([max(round(2 * dense.t_gen), trainer.step)])
+                part.add("dense at 2 t_gen", seed, later)
+                mask = masks.magnitude(later.last, RATE)
+                part.add("mask at 2 t_gen", seed, ticket_run(one, seed, mask, short // 2))
         table.rows += [row | {"arm": f"{precision}: {row['arm']}"} for row in part.rows]
     return table.arrays()

@@ -84,11 +84,7 @@ def draw(setting: XorSetting, seed: int) -> Draw:
     entries are independent, N(0, 1) below the diagonal and chi with d_in - 2, d_in - 3, ... degrees
     of freedom on it.  Initial weights are isotropic, so their coordinates along the two centres and
     the rows of Q are N(0, omega^2) too.  Nothing else enters: the law is that of full vectors.
-
-    Raises
-    ------
-    ValueError
-        If ``seed`` is not a whole number >= 0.
+    ValueError if ``seed`` is not a whole number >= 0.
     """
     rng = randomness.generator(seed)
     n_samples = setting.n_train + setting.n_test

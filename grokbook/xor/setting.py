@@ -36,11 +36,6 @@ class XorSetting:
         alpha > 0.
     init_std : float
         omega_init >= 0, the standard deviation of each initial weight.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
     """
 
     d_in: int = 40_000
@@ -80,11 +75,6 @@ def within_assumptions(n_train: int, d_in: int, *, strength: float = 2.0, **othe
     The signal is ||mu||^2 = ``strength`` n^0.51 sqrt(p), the step alpha = 1 / (100 n p), and the
     initial scale the largest that A5 allows, omega = alpha ||mu||^2 / (n m^1.5 p).  A2 is left to
     the caller's ``d_in``; see :func:`grokbook.xor.theory.assumptions`.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     validate.count("n_train", n_train, at_least=2)
     validate.count("d_in", d_in)

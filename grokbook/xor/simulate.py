@@ -88,7 +88,6 @@ def descend(setting: XorSetting, step, seed: int, *, loss: str = "logistic") -> 
 
     Parameters
     ----------
-    setting : XorSetting
     step : (n_steps,) array
         Whole numbers, increasing: the steps to record.
     seed : int
@@ -96,11 +95,6 @@ def descend(setting: XorSetting, step, seed: int, *, loss: str = "logistic") -> 
     loss : {"logistic", "linear"}
         The paper's loss, or -y f / 2, to which it reduces while f is small (XC Lemma A.3).  The
         linear one needs only the activations that changed and is about four times as fast.
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
     """
     step, _ = _whole(step), validate.choice("loss", loss, LOSSES)
     return train(draw(setting, seed), step, loss=loss)
@@ -232,12 +226,7 @@ def curves(runs: Sequence[Run]) -> Curves:
     """Losses (nats) and accuracies of runs at the same steps, one run a row.
 
     The train loss and accuracy take the training labels, flipped ones included; the test loss and
-    accuracy the clean labels.
-
-    Raises
-    ------
-    ValueError
-        If there is no run, or their steps differ.
+    accuracy the clean labels.  ValueError if there is no run, or their steps differ.
     """
     if not runs or any(not np.array_equal(run.step, runs[0].step) for run in runs):
         raise ValueError(f"runs = {len(runs)} runs: must be at least one, all at the same steps")

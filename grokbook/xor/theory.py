@@ -42,10 +42,7 @@ class Assumption:
 def assumptions(setting: XorSetting, constant: float = 1.0) -> list[Assumption]:
     """A1 to A6 (XC, Section 2.1) for the universal constant C >= 1, which the paper leaves open.
 
-    Raises
-    ------
-    ValueError
-        If ``constant`` is below 1.
+    ValueError if ``constant`` is below 1.
     """
     c = validate.number("constant", constant, at_least=1)
     n, m, p = setting.n_train, setting.width, float(setting.d_in)
@@ -64,6 +61,8 @@ def assumptions(setting: XorSetting, constant: float = 1.0) -> list[Assumption]:
 def linear_output(gram, labels) -> np.ndarray:
     """Network after one step from small weights: <sum_i y_i x_i, x> / (8n) (XC Eq. 4.3).
 
+    ValueError if the shapes differ, an entry is not finite or a label is neither +1 nor -1.
+
     Parameters
     ----------
     gram : (n_samples, n_train) array
@@ -75,11 +74,6 @@ def linear_output(gram, labels) -> np.ndarray:
     -------
     (n_samples,) array
         f(x; W(1)) / alpha, in the limit of infinite width and no initial weights.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, an entry is not finite or a label is neither +1 nor -1.
     """
     labels = validate.array("labels", labels, ndim=1)
     gram = validate.array("gram", gram, shape=(None, labels.size))
@@ -127,17 +121,14 @@ def one_step_fit(setting: XorSetting) -> float:
 def drift(setting: XorSetting, sign, alignment) -> np.ndarray:
     """Change of <w_j, mu_k> in one step: a_j y_k D_k,j ||mu||^2 / (2n) (XC Eq. A.29).
 
+    ValueError if the shapes do not fit the setting's width.
+
     Parameters
     ----------
     sign : (width,) array
         Signs of the output weights a_j.
     alignment : (..., 2, width) array
         D_{mu_1,j} and D_{mu_2,j}; the labels are y = +1 for mu_1 and -1 for mu_2.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit the setting's width.
     """
     sign = validate.array("sign", sign, shape=(setting.width,))
     alignment = validate.array("alignment", alignment)
@@ -153,7 +144,8 @@ def balance_score(members) -> np.ndarray:
     For orthogonal training points D_nu,j(0) is a sum of independent halves, one a point of the two
     clusters: its mean is half the difference of their clean less flipped points, its variance a
     quarter of all points.
-    Over training sets r is about N(0, 1), whatever n is.
+    Over training sets r is about N(0, 1), whatever n is.  ValueError if the shape differs, a
+    number is negative or a cluster and its mirror are both empty.
 
     Parameters
     ----------
@@ -164,11 +156,6 @@ def balance_score(members) -> np.ndarray:
     -------
     (4,) array
         Opposite for a cluster and its mirror.
-
-    Raises
-    ------
-    ValueError
-        If the shape differs, a number is negative or a cluster and its mirror are both empty.
     """
     members = validate.array("members", members, shape=(4, 2))
     mirror = members[[1, 0, 3, 2]]
@@ -196,7 +183,6 @@ def aligned_share(setting: XorSetting, members) -> np.ndarray:
 
     Parameters
     ----------
-    setting : XorSetting
     members : (4, 2) array
         As for :func:`balance_score`, which also tells what is raised.
 
@@ -267,12 +253,7 @@ def early_fit(setting: XorSetting, step) -> np.ndarray:
 def memorisation_time(setting: XorSetting, level: float = 0.95) -> float:
     """Step at which :func:`early_fit` reaches ``level``: proportional to omega / alpha.
 
-    ``inf`` if it never does.
-
-    Raises
-    ------
-    ValueError
-        If ``level`` is not in (1/2, 1).
+    ``inf`` if it never does.  ValueError if ``level`` is not in (1/2, 1).
     """
     score = float(ndtri(validate.number("level", level, above=0.5, below=1)))
     squared, n = setting.signal_norm**2, setting.n_train
