@@ -165,11 +165,12 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for piece in text.split(","):
         found = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", piece.strip(), re.ASCII)
-        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
-        if not first <= last < randomness.STRIDE:
-            below = f"{randomness.STRIDE - 1:,}"
-            raise ValueError(f"seeds = {text!r}: must be like 100-104 or 3,5,9, up to {below}")
-        seeds += range(first, last + 1)
+        if not found or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError(f"seeds = {text!r}: must be like 100-104 or 3,5,9")
+        if int(found[2] or found[1]) >= randomness.STRIDE:  # refused before a list of millions
+            most = randomness.STRIDE - 1
+            raise ValueError(f"seeds = {text!r}: must be different whole numbers from 0 to {most}")
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
     return seeds
 
 

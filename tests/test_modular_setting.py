@@ -121,14 +121,19 @@ def test_a_strong_decay_leaves_no_network():
     assert row["weight_norm"] < 2
     assert row["generalised"] == np.inf
     assert row["last_step"] == 300
-    rows = settings.decay_cells([[0.01, 3.0], [0.01, 100.0]], setting=TINY, seed=0)
-    np.testing.assert_array_equal(rows["weight_decay"], [3.0, 100.0])
+    cells = [[0.01, 3.0], [0.01, 100.0], [0.001, 0.3]]
+    rows = settings.decay_cells(cells, setting=TINY, seed=0)
+    np.testing.assert_array_equal(rows["weight_decay"], [3.0, 100.0, 0.3])
+    np.testing.assert_array_equal(rows["last_step"], [700, 300, 2000])  # none generalises
     assert rows["weight_norm"][1] == row["weight_norm"]
 
 
-def test_a_cell_of_decay_needs_decay():
-    with pytest.raises(ValueError, match="weight_decay"):
-        settings.decay_cell(TINY, 0.01, 0.0)
+@pytest.mark.parametrize(
+    ("cell", "name"), [((0.0, 3.0), "learning_rate"), ((0.01, 0.0), "weight_decay")]
+)
+def test_a_cell_of_decay_needs_a_rate_and_decay(cell, name):
+    with pytest.raises(ValueError, match=name):
+        settings.decay_cell(TINY, *cell)
 
 
 def test_norm_and_scale_of_the_logits_are_held():

@@ -93,16 +93,16 @@ def _dispatched() -> list[str]:
 
 def main() -> int:
     """The command: the exit code of the one it runs, 2 for a wrong call."""
+    if len(sys.argv) < 4:
+        print("error: usage: LEVEL THREADS COMMAND...", file=sys.stderr)
+        return 2
+    level, threads, *command = sys.argv[1:]
     try:
-        level, threads, *command = sys.argv[1:]
         variables = environment(level, int(threads) if threads.isdecimal() else threads)
-        if not command:
-            raise ValueError("usage: LEVEL THREADS COMMAND...")
         # nbval must not compare what a build printed as another processor (tests/replay.py).
         return subprocess.run(command, env=variables | {"GROKBOOK_NBVAL": "run"}).returncode
     except ValueError as error:
-        usage = "usage: LEVEL THREADS COMMAND..."
-        print(f"error: {error if len(sys.argv) > 2 else usage}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
     except OSError as error:
         print(f"error: {command[0]!r}: cannot be run: {error.strerror}", file=sys.stderr)
     return 2

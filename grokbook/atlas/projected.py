@@ -190,6 +190,7 @@ def linear_descent(setting: LinearSetting, step, seeds: Iterable[int], *, projec
         ``train_loss``, ``test_loss`` and ``norm`` norm S, each (n_seeds, n_steps); ``teacher``
         norm T, (n_seeds,).
     """
+    step = validate.whole_steps("step", step)
     if setting.d_out != 1 or setting.weight_decay or setting.label_noise:
         raise ValueError("setting: must have d_out = 1, no weight_decay and no label_noise")
     drawn = [linear.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]

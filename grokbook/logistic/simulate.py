@@ -86,7 +86,6 @@ def flow(setting: LogisticSetting, step, seeds: Iterable[int], **options) -> Run
     RuntimeError
         If the integrator fails.
     """
-
     return _isotropic(setting, step, seeds, engine.gradient_flow, **options)
 
 

@@ -182,6 +182,7 @@ def decay_cell(
         :func:`grokbook.modular.run.events`, ``best_test`` accuracy, and the ``weight_norm`` of the
         last record.
     """
+    validate.number("learning_rate", learning_rate, above=0)
     validate.number("weight_decay", weight_decay, above=0)
     # Decay shrinks the weights by e in 1 / (rate decay) steps.
     n_steps = int(min(2000, 12 / (learning_rate * weight_decay) + 300)) // 20 * 20
