@@ -1,6 +1,8 @@
 """tools/build.py: a build that fails says so and leaves no site."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from jupyter_cache.cache.db import create_db, session_context
@@ -95,3 +97,13 @@ def make(folder):
     """The folder, made."""
     folder.mkdir()
     return str(folder)
+
+
+@pytest.mark.parametrize("tool", ["build", "pdf", "setup_cell", "lock"])
+def test_a_word_that_a_tool_does_not_take_is_refused_before_any_work(tool):
+    before = (build.ROOT / "requirements.lock").read_bytes()
+    command = [sys.executable, "-m", f"tools.{tool}", "--what"]
+    run = subprocess.run(command, cwd=build.ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "unrecognized arguments: --what" in run.stderr
+    assert (build.ROOT / "requirements.lock").read_bytes() == before

@@ -4,6 +4,7 @@ A site that failed is removed, so that none is left that looks finished.  A clai
 not take the site away: it is shown there, named here on one line, and the exit code is 1.
 """
 
+import argparse
 import json
 import re
 import shutil
@@ -77,4 +78,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # refuses what it does not take
     sys.exit(main())

@@ -6,6 +6,7 @@ running, building and testing the book.  No local path stands in it, so that an 
 commits; postBuild adds grokbook.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -54,9 +55,12 @@ def uv(command: str, *more: str) -> str:
 
 def main() -> int:
     """The command; 1 if uv finds no solution, or one with GPU packages."""
+    parser = argparse.ArgumentParser(prog="python -m tools.lock", description=__doc__)
+    parser.add_argument("--upgrade", action="store_true", help="the newest versions, not the pins")
+    more = ["--upgrade"] if parser.parse_args().upgrade else []
     before = LOCK.read_text("utf-8")
     try:
-        uv(COMMAND, "--quiet", *sys.argv[1:])
+        uv(COMMAND, "--quiet", *more)
         pins = LOCK.read_text("utf-8")
         if found := UNWANTED.findall(pins):
             raise ValueError(

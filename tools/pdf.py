@@ -8,6 +8,7 @@ Exit code 2 without Chromium, before any work; otherwise that of ``make book``.
 
 from __future__ import annotations
 
+import argparse
 import html
 import re
 import shutil
@@ -354,4 +355,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # refuses what it does not take
     sys.exit(main())

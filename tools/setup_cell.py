@@ -8,6 +8,7 @@ version, or, failing both, in the repository, fetched once into a folder named a
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tomllib
 from pathlib import Path
@@ -90,4 +91,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # refuses what it does not take
     sys.exit(main())
