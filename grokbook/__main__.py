@@ -54,8 +54,14 @@ def _command(options):
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """One line, where argparse would print the usage too."""
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m grokbook", description="Commands of Grokbook.")
+    parser = _Parser(prog="python -m grokbook", description="Commands of Grokbook.")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name, text):
@@ -179,6 +185,8 @@ def sweep_command(options: argparse.Namespace) -> int:
     if options.status:
         return command.show_status(options.name, options.out)
     if options.name is None:
+        if (options.out, options.jobs, options.scheduler) != (None, None, None):
+            return _refuse("--out, --jobs and --scheduler need the NAME of a sweep")
         return command.list_sweeps()
     return command.run_sweep(
         options.name, options.size, options.jobs, options.scheduler, options.out

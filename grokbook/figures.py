@@ -90,21 +90,10 @@ def draw_runs(ax: Axes, curves: Curves, record: str, *, every: int = 1, band: fl
     """
     validate.choice("record", record, ("loss", "accuracy"))
     validate.number("band", band, above=0, below=1)
-    for part in ("train", "test"):
-        values = getattr(curves, f"{part}_{record}").reshape(-1, curves.step.size)
-        low, middle, high = np.quantile(values, [(1 - band) / 2, 0.5, (1 + band) / 2], axis=0)
-        colour = LINE[part]["color"]
-        ax.fill_between(_clock(curves.step), low, high, color=colour, alpha=0.22, linewidth=0)
-        ax.plot(
-            _clock(curves.step)[::every],
-            middle[::every],
-            linestyle="none",
-            marker=MARKER[part],
-            markersize=4,
-            markerfacecolor="white",
-            markeredgecolor=colour,
-        )
-    _time_axis(ax)
+    open_mark = {"linestyle": "none", "markersize": 4, "mfc": "white", "markevery": every}
+    for part, mark in MARKER.items():
+        values, look = getattr(curves, f"{part}_{record}"), {"color": LINE[part]["color"]}
+        seeds(ax, curves.step, values, band=band, marker=mark, **look, **open_mark)
 
 
 def overlay(ax: Axes, theory: Curves, runs: Curves, record: str, *, every: int = 1) -> None:
@@ -129,11 +118,12 @@ def mark_times(ax: Axes, memorisation: float, generalisation: float) -> None:
 
 def key(figure: Figure, *entries: str) -> None:
     """Legend below the panels: any of ``train test theory runs band delay``."""
+    ring = {"linestyle": "none", "marker": "o", "markersize": 5, "mfc": "white", "color": "#444444"}
     makers = {
         "train": ("training", Line2D([], [], **LINE["train"])),
         "test": ("test", Line2D([], [], **LINE["test"])),
         "theory": ("theory", Line2D([], [], color="#444444")),
-        "runs": ("simulation, median", _marker("o")),
+        "runs": ("simulation, median", Line2D([], [], **ring)),
         "band": ("80 % of seeds", Patch(facecolor="#888888", alpha=0.35)),
         "delay": ("delay", Patch(facecolor="#f0e442", alpha=0.4)),
     }
@@ -166,6 +156,7 @@ def seeds(axes: Axes, step, values, *, band: float | None = None, start: float =
     ----------
     step : array of shape (n_steps,)
     values : array of shape (..., n_steps)
+        ValueError for another length.
     band : float, optional
         Draw the median, and shade this central share of the seeds (1: their range, 0: no shade).
         By default each seed is a thin line.
@@ -174,6 +165,8 @@ def seeds(axes: Axes, step, values, *, band: float | None = None, start: float =
     **line
         Style of the lines; ``label`` names them once.
     """
+    if np.shape(values)[-1:] != np.shape(step):
+        raise ValueError(f"values has shape {np.shape(values)}: must end in {np.size(step)} steps")
     clock, records = np.maximum(step, start), np.reshape(values, (-1, np.size(step)))
     style = cbook.normalize_kwargs(line, Line2D)
     if band is None:
@@ -365,18 +358,6 @@ def _write(path: Path, rows: list[dict]) -> None:
             writer.writerow(
                 {key: f"{v:.6g}" if isinstance(v, np.floating) else v for key, v in row.items()}
             )
-
-
-def _marker(marker: str) -> Line2D:
-    return Line2D(
-        [],
-        [],
-        linestyle="none",
-        marker=marker,
-        markersize=5,
-        markerfacecolor="white",
-        color="#444444",
-    )
 
 
 def _central(band: float) -> tuple[float, float, float]:

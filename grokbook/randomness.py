@@ -14,7 +14,7 @@ import numpy as np
 from grokbook import validate
 
 VARIABLE = "GROKBOOK_SEED_SHIFT"
-# More seeds than any run of the book uses, so that no two shifts share one.
+# More than any plain seed of the book, so that no two shifts share one.
 STRIDE = 1_000_003
 _SEEDS = 2**64  # what torch and numpy both take
 

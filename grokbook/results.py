@@ -258,6 +258,7 @@ def agree(live, stored, *, within: float | None = None, factor: float | None = N
         raise ValueError(f"live has shape {live.shape}: must be {stored.shape}, and not empty")
     if (within is None) == (factor is None):
         raise ValueError(f"within = {within}, factor = {factor}: must be exactly one of them")
+    validate.number("within or factor", within if factor is None else factor, at_least=0)
     number = np.isfinite(stored)
     if not np.array_equal(live[~number], stored[~number], equal_nan=True):
         return False

@@ -45,6 +45,13 @@ def choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def zero(setting, *names: str) -> None:
+    """Raise ValueError unless these parameters of a setting are 0."""
+    for name in names:
+        if value := getattr(setting, name):
+            raise ValueError(f"{name} = {value:g}: must be 0 here")
+
+
 def array(name: str, value, *, ndim: int | None = None, shape: tuple | None = None) -> np.ndarray:
     """Return ``value`` as a float array; raise ValueError unless finite and of the given shape.
 

@@ -43,9 +43,7 @@ def linear_approach(setting: LinearSetting, seed: int, step) -> tuple[np.ndarray
     -------
     delta (n_steps,), slope (steps)
     """
-    for name in ("weight_decay", "label_noise"):
-        if value := getattr(setting, name):
-            raise ValueError(f"{name} = {value:g}: must be 0 here")
+    validate.zero(setting, "weight_decay", "label_noise")
     inputs = linear_simulate.draw(setting, seed).inputs
     small = inputs @ inputs.T if setting.n_train < setting.d_in else inputs.T @ inputs
     slowest = np.linalg.eigvalsh(small / setting.n_train)[0]

@@ -75,6 +75,7 @@ def descend(
     step = validate.whole_steps("step", step).astype(int)
     seeds = validate.seeds("seeds", seeds)
     validate.choice("dtype", dtype, ("float64", "float32"))
+    validate.choice("loss", setting.loss, ("logistic",))
     if bits is not None:
         validate.count("bits", bits, at_least=2)
     drawn = [simulate.draw(setting, seed) for seed in seeds]

@@ -51,13 +51,6 @@ class Descent:
         return population.accuracy(self.state[..., -1], self.noise_scale * self.norm)
 
 
-def _without(gradient, state):
-    """The gradient less its part along the state, along the last axis; as it is at state 0."""
-    square = np.sum(state**2, axis=-1, keepdims=True)
-    along = np.sum(gradient * state, axis=-1, keepdims=True)
-    return gradient - along / np.where(square > 0, square, 1.0) * state
-
-
 def descend(
     setting: LogisticSetting, step, seeds: Iterable[int], *, projected: str = "nothing"
 ) -> Descent:
@@ -74,6 +67,7 @@ def descend(
     step = validate.whole_steps("step", step).astype(int)
     seeds = validate.seeds("seeds", seeds)
     validate.choice("projected", projected, PROJECTIONS)
+    validate.choice("loss", setting.loss, ("logistic",))
     drawn = [simulate.draw(setting, seed) for seed in seeds]
     inputs = np.stack([np.column_stack([x, np.ones(len(x))]) for x, _ in drawn])
     state = np.stack([np.append(weights, setting.init_bias) for _, weights in drawn])
@@ -82,9 +76,9 @@ def descend(
     def slope(state):
         gradient = (turned @ expit(inputs @ state[..., None]))[..., 0] / setting.n_train
         if projected == "jointly":
-            gradient = _without(gradient, state)
+            gradient = remedies.without(gradient, state)
         elif projected != "nothing":
-            gradient[:, :-1] = _without(gradient[:, :-1], state[:, :-1])
+            gradient[:, :-1] = remedies.without(gradient[:, :-1], state[:, :-1])
         if projected == "each tensor":
             gradient[:, -1:] = np.where(state[:, -1:] == 0, gradient[:, -1:], 0.0)
         return gradient
@@ -202,7 +196,7 @@ def linear_descent(setting: LinearSetting, step, seeds: Iterable[int], *, projec
 
     def slope(state):
         gradient = 2 * value * (state - teacher)
-        return _without(gradient, state) if projected else gradient
+        return remedies.without(gradient, state) if projected else gradient
 
     path = remedies.descend(remedies.Model(student, slope, setting.learning_rate), step)
     apart = (path - teacher) ** 2

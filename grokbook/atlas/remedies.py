@@ -26,12 +26,21 @@ SAME = (0.8, 1.25)
 @dataclass(frozen=True)
 class Model:
     """Runs of a model: ``start`` (n_runs, ...) initial weights, the gradient there as a function,
-    the learning rate, and how many last entries (a bias) no projection and no mask touches."""
+    the learning rate, and how many last entries are ``free``, biases that no projection and no mask
+    touches."""
 
     start: np.ndarray
     gradient: Callable[[np.ndarray], np.ndarray]
     learning_rate: float
     free: int = 0
+
+
+def without(gradient, weights):
+    """Gradients of several runs, each less its part along the run's weights; as it is at zero."""
+    axes = tuple(range(1, weights.ndim))
+    square = (weights**2).sum(axes, keepdims=True)
+    share = (gradient * weights).sum(axes, keepdims=True) / np.where(square > 0, square, 1)
+    return gradient - share * weights
 
 
 def descend(model: Model, step, *, decay: float = 0.0, orthogonal: bool = False, mask=None):
@@ -59,23 +68,14 @@ def descend(model: Model, step, *, decay: float = 0.0, orthogonal: bool = False,
     validate.number("decay", decay, at_least=0)
     weights = model.start.copy()
     held = (..., slice(None, -model.free or None))
-    axes, kept, now, recorded = (
-        tuple(range(1, weights.ndim)),
-        1 - model.learning_rate * decay,
-        0,
-        [],
-    )
+    kept, now, recorded = 1 - model.learning_rate * decay, 0, []
     if mask is not None:
         weights[held] *= mask
     for target in step.astype(int):
         for _ in range(now, target):
             change = model.gradient(weights)
             if orthogonal:
-                part, along = change[held], weights[held]
-                share = (part * along).sum(axes, keepdims=True) / (along**2).sum(
-                    axes, keepdims=True
-                )
-                change[held] = part - share * along
+                change[held] = without(change[held], weights[held])
             if mask is not None:
                 change[held] *= mask
             weights = kept * weights - model.learning_rate * change
@@ -89,6 +89,7 @@ def linear(setting: LinearSetting, seeds: Iterable[int], dtype="float64") -> Mod
     draws = [linear_simulate.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
     if setting.d_out != 1:
         raise ValueError(f"d_out = {setting.d_out}: must be 1 here")
+    validate.zero(setting, "weight_decay")
     labels = [one.inputs @ one.teacher + one.noise for one in draws]
     back = [2 * one.inputs.T / setting.n_train for one in draws]
     curvature = np.stack([a @ one.inputs for a, one in zip(back, draws, strict=True)]).astype(dtype)
@@ -109,6 +110,7 @@ def linear_loss(setting: LinearSetting, seeds: Iterable[int], weights) -> np.nda
 
 def logistic(setting: LogisticSetting, seeds: Iterable[int], dtype="float64") -> Model:
     """LS's model on the draws of ``grokbook.logistic.simulate``; weights (n, d + 1), bias last."""
+    validate.choice("loss", setting.loss, ("logistic",))
     draws = [logistic_simulate.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
     inputs = np.stack([np.hstack([one, np.ones((len(one), 1))]) for one, _ in draws]).astype(dtype)
     back = inputs.transpose(0, 2, 1) / inputs.dtype.type(setting.n_train)
@@ -157,6 +159,8 @@ def verdict(control, remedied, *, beyond=None) -> Verdict:
         )
     if not (np.all(control > 0) and np.all(remedied > 0)):
         raise ValueError("control, remedied hold times <= 0: must be > 0")
+    if beyond is not None and np.shape(beyond) != control.shape:
+        raise ValueError(f"beyond has shape {np.shape(beyond)}: must be {control.shape}")
     neither = np.isinf(control) & np.isinf(remedied)
     ratio = np.where(neither, 1.0, remedied / np.where(neither, 1.0, control))
     low, middle, high = np.quantile(ratio, (0.1, 0.5, 0.9), method="nearest")

@@ -83,7 +83,10 @@ def observed(setting: CompletionSetting, seed: int) -> tuple[np.ndarray, np.ndar
 
 
 def gradient_descent(setting: CompletionSetting, seed: int, step) -> CompletionRun:
-    """The plain loop, recorded at ``step``; ValueError unless they are whole and increasing."""
+    """The plain loop, recorded at ``step``.
+
+    ValueError unless they are whole and increasing, or if the run diverges.
+    """
     step = validate.whole_steps("step", step)
     seen, (u, v) = (
         observed(setting, seed),
@@ -97,6 +100,8 @@ def gradient_descent(setting: CompletionSetting, seed: int, step) -> CompletionR
             rows.append(_record(setting, seen, tau, u, v))
         pull = setting.learning_rate * _pull(setting, seen, weights[seen])
         u, v = shrink * u - pull @ u, shrink * v + pull @ v
+    if not np.all(np.isfinite(weights)):
+        raise ValueError(f"learning_rate = {setting.learning_rate:g}: must be smaller here")
     return _run(rows)
 
 

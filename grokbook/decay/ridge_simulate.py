@@ -47,6 +47,11 @@ class Run:
         """Errors along the modes (n_steps, n), and the (n + 2) parts of the test error."""
         eta, decay = self.setting.learning_rate, self.setting.weight_decay
         step = validate.whole_steps("step", step)[:, None]
+        fastest = eta * (self.spread[-1] + decay)
+        if fastest > 2:
+            raise ValueError(
+                f"learning_rate = {eta:g}: must be at most {2 * eta / fastest:.3g} here"
+            )
         kept = (1 - eta * (self.spread + decay)) ** step
         reached = self.spread / (self.spread + decay)
         theta = kept * self.start + (1 - kept) * reached * self.target
@@ -96,13 +101,17 @@ def solve(setting: RidgeSetting, features, labels, start, test_features, test_la
 
     The test loss is the mean over ``test_features`` (n_test, m) with ``test_labels``; or, with
     ``metric``, two (m,) arrays, over the whole population of independent features of these
-    variances labelled by this teacher.  ValueError if an array does not fit or is not finite.
+    variances labelled by this teacher.  ValueError if an array does not fit or is not finite, or
+    there are more samples than features.
     """
     features = validate.array("features", features, ndim=2)
     n, m = features.shape
+    if n > m:
+        raise ValueError(f"features has shape {(n, m)}: must have no more rows than columns")
     labels = validate.array("labels", labels, shape=(n,))
     start = validate.array("start", start, shape=(m,))
     test_features = validate.array("test_features", test_features, shape=(None, m))
+    test_labels = validate.array("test_labels", test_labels, shape=test_features.shape[:1])
     squares, vectors = np.linalg.eigh(features @ features.T)
     roots = np.sqrt(squares)
     rows = features.T @ (vectors / roots)

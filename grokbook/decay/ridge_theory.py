@@ -21,8 +21,7 @@ _FEWEST_NODES = 400
 
 def _ratio(setting):
     """n/m of isotropic features; raise where the formulas do not apply."""
-    if setting.n_spikes:
-        raise ValueError(f"n_spikes = {setting.n_spikes}: must be 0 here")
+    validate.zero(setting, "n_spikes")
     ratio = setting.n_train / setting.n_features
     largest = (1 + math.sqrt(ratio)) ** 2 / setting.n_train
     validate.number(
@@ -159,9 +158,7 @@ def bessel_train_loss(setting: RidgeSetting, step) -> np.ndarray:
     F(s) = e^(-s(1+a)) I_1(2s sqrt(a)) / (s sqrt(a)) with a = m/n (LE, Eq. 9).  Gradient flow; a
     teacher, noise or spikes raise ValueError (derived by us).
     """
-    for name in ("teacher_norm", "label_noise", "n_spikes"):
-        if value := getattr(setting, name):
-            raise ValueError(f"{name} = {value:g}: must be 0 for this form")
+    validate.zero(setting, "teacher_norm", "label_noise", "n_spikes")
     step, ratio = validate.steps("step", step), setting.n_features / setting.n_train
     s = 2 * setting.learning_rate * step / setting.n_features
     argument = np.maximum(2 * s * math.sqrt(ratio), 1e-12)

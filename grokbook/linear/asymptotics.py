@@ -23,9 +23,7 @@ from grokbook.linear.theory import loss_level
 
 def _initial_loss(setting):
     """L(0) = (1 + alpha^2) / (2 d_out); raise if there is weight decay or label noise."""
-    for name in ("weight_decay", "label_noise"):
-        if value := getattr(setting, name):
-            raise ValueError(f"{name} = {value:g}: must be 0 for this form")
+    validate.zero(setting, "weight_decay", "label_noise")
     return (1 + setting.init_scale**2) / (2 * setting.d_out)
 
 

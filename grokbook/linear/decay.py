@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from scipy.optimize import brentq
 
+from grokbook import validate
 from grokbook.curves import LEVEL
 from grokbook.linear import theory
 from grokbook.linear.setting import LinearSetting
@@ -100,6 +101,5 @@ def _decaying(setting):
     """The setting's lambda; raise unless it has weight decay and clean labels."""
     if not setting.weight_decay:
         raise ValueError("weight_decay = 0: must be > 0 here")
-    if setting.label_noise:
-        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 here")
+    validate.zero(setting, "label_noise")
     return setting.aspect_ratio

@@ -71,8 +71,7 @@ _AXES = ("aspect_ratio", "weight_decay", "d_out")
 
 def _grid(setting, axes):
     """The three parameters on the grid, each (n_rows, n_columns)."""
-    if setting.label_noise:
-        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 for a map of times")
+    validate.zero(setting, "label_noise")
     if len(axes) != 2:
         raise ValueError(f"axes = {sorted(axes)}: must be two of {', '.join(_AXES)}")
     bounds = {"aspect_ratio": {"above": 0}, "weight_decay": {"at_least": 0}}

@@ -25,8 +25,7 @@ def effective_modes(setting: LinearSetting, step) -> tuple[np.ndarray, np.ndarra
     d_in / (1 + lambda) and d_in at the start.  ValueError if the setting has label noise, or
     the steps are invalid.
     """
-    if setting.label_noise:
-        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 here")
+    validate.zero(setting, "label_noise")
     s = 4 * setting.learning_rate * validate.steps("step", step) / setting.d_out
     scale = min(1 / max(1.0, 2 * s[-1]), setting.weight_decay / 2 or 1.0)
     nodes, weights = spectral_nodes(setting.aspect_ratio, scale)

@@ -52,8 +52,7 @@ def trajectory(
     """
     step = validate.steps("step", step)
     validate.count("n_test", n_test)
-    if setting.label_noise:
-        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 here")
+    validate.zero(setting, "label_noise")
     runs = [_run(setting, step, seed, n_test) for seed in validate.seeds("seeds", seeds)]
     return Curves(step, *(np.stack(records) for records in zip(*runs, strict=True)))
 

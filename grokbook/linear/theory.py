@@ -174,8 +174,7 @@ def spectrum_curves(setting: LinearSetting, step, eigenvalue, test_weight=None) 
         covariance Sigma; 1 by default, as for LE's inputs.
     """
     step, shape = validate.steps("step", step), (setting.d_in,)
-    if setting.label_noise:
-        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 for a given spectrum")
+    validate.zero(setting, "label_noise")
     test_weight = np.ones(shape) if test_weight is None else test_weight
     nodes, weights = (
         validate.array(name, value, shape=shape)
@@ -214,8 +213,7 @@ def time_of_loss(setting: LinearSetting, which: int, target: float) -> float:
 
     0 if it starts there, ``inf`` if it never gets there; ValueError with label noise.
     """
-    if setting.label_noise:
-        raise ValueError(f"label_noise = {setting.label_noise:g}: must be 0 for crossing times")
+    validate.zero(setting, "label_noise")
     validate.number("target", target, above=0)
     if losses(setting, [0.0])[which][0] <= target:
         return 0.0

@@ -127,6 +127,7 @@ def other_features(
     ValueError if the law's dimension is not ``setting.d_in``; otherwise as
     :func:`grokbook.logistic.simulate.flow`.
     """
+    validate.choice("loss", setting.loss, ("logistic",))
     if law.scale.size != setting.d_in:
         raise ValueError(f"law has {law.scale.size} dimensions: must have d_in = {setting.d_in}")
 
@@ -154,6 +155,7 @@ def discriminative(
     ``Runs.spread`` the deviation of f.  r in (0, 1]; else ValueError; otherwise as
     :func:`grokbook.logistic.simulate.flow`.
     """
+    validate.choice("loss", setting.loss, ("logistic",))
     validate.number("fraction", fraction, above=0, at_most=1)
     cut = setting.noise_scale * float(ndtri(fraction))
 

@@ -10,7 +10,7 @@ import torch
 
 from grokbook import randomness, validate
 
-# Each operation on integer arrays a, b modulo p; NS and GT use the first three and the last ones.
+# Each operation on integer arrays a, b modulo p.
 OPERATIONS: dict[str, Callable] = {
     "addition": lambda a, b, p: a + b,
     "subtraction": lambda a, b, p: a - b,
@@ -29,7 +29,7 @@ NEEDS_PRIME = ("division",)
 class Dataset:
     """Labelled samples of a task.
 
-    ValueError if shapes do not agree or a label is not a class.
+    ValueError if shapes do not agree, a label is not a class or an entry of a pair no symbol.
 
     Attributes
     ----------
@@ -58,6 +58,9 @@ class Dataset:
             raise ValueError(
                 f"labels reach {int(self.labels.max())}: must be classes below {self.n_classes}"
             )
+        low, high = (int(one) for one in self.inputs.aminmax()) if self.n_symbols else (0, -1)
+        if not 0 <= low <= high + 1 <= self.n_symbols:
+            raise ValueError(f"inputs reach {high}: must be symbols below {self.n_symbols}")
 
     def __len__(self) -> int:
         return self.labels.shape[0]
@@ -131,10 +134,7 @@ def random_codes(data: Dataset, *, n_bits: int = 14, seed: int = 0) -> Dataset:
     if 2**n_bits < data.n_symbols:
         raise ValueError(f"n_bits = {n_bits}: must give a code to each of {data.n_symbols} symbols")
     rng = randomness.generator(seed)
-    number = rng.choice(2**n_bits, size=data.n_symbols, replace=False)
-    code = (number[:, None] >> np.arange(n_bits)) & 1
-    vectors = torch.from_numpy(code.astype(np.float32))[data.inputs].flatten(1)
-    return Dataset(vectors, data.labels, 0, data.n_classes)
+    return _in_bits(data, rng.choice(2**n_bits, size=data.n_symbols, replace=False), n_bits)
 
 
 def binary_digits(pairs: Dataset, *, seed: int = 0) -> Dataset:
@@ -162,9 +162,13 @@ def shuffled_digits(pairs: Dataset, *, seed: int = 0) -> Dataset:
 def _as_digits(pairs: Dataset, number: np.ndarray) -> Dataset:
     if pairs.n_symbols == 0:
         raise ValueError("pairs = vectors: must be pairs of symbols")
-    n_bits = max(1, (pairs.n_symbols - 1).bit_length())
-    digits = (number[:, None] >> np.arange(n_bits)) & 1
-    vectors = torch.from_numpy(digits.astype(np.float32))[pairs.inputs].flatten(1)
+    return _in_bits(pairs, number, max(1, (pairs.n_symbols - 1).bit_length()))
+
+
+def _in_bits(pairs: Dataset, number: np.ndarray, n_bits: int) -> Dataset:
+    """Symbol k replaced by the bits of ``number[k]``, the lowest first."""
+    bits = (number[:, None] >> np.arange(n_bits)) & 1
+    vectors = torch.from_numpy(bits.astype(np.float32))[pairs.inputs].flatten(1)
     return Dataset(vectors, pairs.labels, 0, pairs.n_classes)
 
 

@@ -91,7 +91,7 @@ def _follow(seed, arm, train_fraction, learning_rate, weight_decay, n_steps) -> 
     setting = MAP_ARMS[validate.choice("arm", arm, tuple(MAP_ARMS))]
     optimizer = replace(setting.optimizer, learning_rate=learning_rate, weight_decay=weight_decay)
     setting = setting.replace(train_fraction=train_fraction, optimizer=optimizer)
-    # torch's generators take 63 bits
+    # The stored maps were made with 63 bits of the seed.
     return Arm(setting, n_steps, MAP_EVERY, stop_at=LEVEL).run(seed % 2**63)
 
 

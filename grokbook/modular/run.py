@@ -101,6 +101,8 @@ class Run:
 
     def at(self, step: int) -> torch.Tensor:
         """The weights kept at a step; ValueError if none were kept there."""
+        if self.kept is None:
+            raise ValueError(f"step = {step}: several runs as one have no weights, look in each")
         found = np.flatnonzero(self.kept == step)
         if not found.size:
             raise ValueError(f"step = {step}: must be one of {self.kept.tolist()}")
@@ -136,13 +138,14 @@ class Log:
     """
 
     def __init__(self, start: int, record, keep, stop_at, wait):
-        steps = validate.steps("record", list(record))
-        if steps[0] < start or np.any(steps != steps.astype(int)):
+        steps = validate.whole_steps("record", record)
+        if steps[0] < start:
             raise ValueError(f"record starts at {steps[0]:g}: must be whole, from {start} on")
+        kept = {validate.count("keep", one, at_least=0) for one in np.atleast_1d(keep)}
         if stop_at is not None:
             validate.number("stop_at", stop_at, above=0, at_most=1)
         self.wait = validate.number("wait", wait, at_least=0)
-        self.record, self.keep, self.stop_at = set(steps.astype(int).tolist()), set(keep), stop_at
+        self.record, self.keep, self.stop_at = set(steps.astype(int).tolist()), kept, stop_at
         self.last, self.rows, self.kept, self.ended = int(steps[-1]), [], {}, ""
 
     def wants(self, step: int) -> bool:

@@ -75,9 +75,12 @@ class Trainer:
         self.loss = CrossEntropy() if loss is None else loss
         if not hasattr(self.loss, "terms"):
             self.loss = AnyLoss(self.loss)
-        self.optimizer = optimizer or AdamW()
+        self.optimizer = AdamW() if optimizer is None else optimizer
         if isinstance(optimizer, torch.optim.Optimizer):
             self.optimizer = TorchOptimizer(optimizer, network)
+        elif not hasattr(self.optimizer, "start"):
+            kinds = "AdamW or SGD of this package or a torch.optim.Optimizer"
+            raise ValueError(f"optimizer = {optimizer!r}: must be {kinds}")
         self.schedule = schedule
         self.scale, self.edit = gradient_scale / len(train), edit
         self.weights, self.spans = flatten(network)

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import starmap
 from pathlib import Path
 
-from grokbook import parts, results
+from grokbook import parts, results, validate
 from grokbook.sweep import database as databases
 from grokbook.sweep import worker
 from grokbook.sweep.grid import FinishedSweep, Grid, Sweep
@@ -154,17 +154,18 @@ def progress(sweep: Sweep, size: str, folder: Path | None = None) -> Progress:
 def processes(n: int | None = None) -> Iterator[Workers]:
     """Worker processes on this machine, gone afterwards; by default one for each core.
 
-    ``with processes(4) as workers: run(..., workers=workers)``.
+    ``with processes(4) as workers: run(..., workers=workers)``.  ValueError for fewer than one.
     """
     from joblib import cpu_count
     from joblib.externals.loky import get_reusable_executor  # makes a new one if one broke
 
-    executor = partial(get_reusable_executor, max_workers=n or cpu_count())
-    if executor.keywords["max_workers"] == 1:
+    n = cpu_count() if n is None else validate.count("n", n)
+    if n == 1:
         yield HERE
         return
+    executor = partial(get_reusable_executor, max_workers=n)
     try:
-        yield Workers(executor.keywords["max_workers"], executor)
+        yield Workers(n, executor)
     finally:
         executor().shutdown(kill_workers=True)
 

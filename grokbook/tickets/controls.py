@@ -16,8 +16,8 @@ from grokbook.modular.run import Run, schedule
 from grokbook.modular.setting import Setting
 from grokbook.modular.train import Trainer
 from grokbook.tickets import masks
+from grokbook.tickets.setting import RATE
 
-RATE = 0.6
 # Steps after generalisation at which the dense run ends and its mask is taken.
 WAIT = 200
 RECORD = {"every": 20, "first": 120}

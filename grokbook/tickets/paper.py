@@ -12,15 +12,16 @@ from grokbook.modular import fourier
 from grokbook.modular.run import CURVES, Run, schedule
 from grokbook.modular.setting import Setting
 from grokbook.tickets import graphs, masks
+from grokbook.tickets.setting import RATE
 
 GRAPH_MEASURES = ("weighted gap", "spectral gap", "Ramanujan gap", "path length", "clustering")
 # Name of an arm, its pruning rate, and where its mask comes from: a share of the way to the end.
 TICKETS = (
-    ("ticket", 0.6, 1.0),
+    ("ticket", RATE, 1.0),
     ("ticket, k = 0.7", 0.7, 1.0),
-    ("mask on the way", 0.6, 0.7),
-    ("mask at memorisation", 0.6, 0.0),
-    ("random mask", 0.6, None),
+    ("mask on the way", RATE, 0.7),
+    ("mask at memorisation", RATE, 0.0),
+    ("random mask", RATE, None),
 )
 
 
@@ -131,7 +132,7 @@ def _structure(setting, shapes, dense: Run, kept, graph_steps) -> dict[str, np.n
         if step not in dense.kept:
             break
         weights = dense.at(step)
-        mask = masks.magnitude(weights, 0.6)
+        mask = masks.magnitude(weights, RATE)
         out["entropy"][k] = fourier.entropy(_table(setting, shapes, weights)).mean()
         out["norm"][k] = [float(torch.linalg.vector_norm(weights, p)) for p in (1, 2)]
         if step in graph_steps:

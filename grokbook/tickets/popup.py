@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,11 +21,9 @@ from grokbook.modular.setting import Setting
 from grokbook.modular.train import Trainer
 from grokbook.tickets import masks
 from grokbook.tickets.paper import graph_measures
-from grokbook.tickets.setting import ADAMW, QUICK
+from grokbook.tickets.setting import FAST
 
 WAYS = ("weight decay", "edge-popup", "both")
-# Our setting for Table 1: the quick one at a larger step.
-TABLE = QUICK.replace(optimizer=replace(ADAMW, learning_rate=1e-2))
 
 
 def initial_scores(setting: Setting, seed: int) -> torch.Tensor:
@@ -118,6 +116,7 @@ def run_way(
 
     With edge-popup the weights in use are kept at the multiples of 200 steps.
     """
+    validate.choice("way", way, WAYS)
     if way == "weight decay":
         return setting.trainer(seed, weights=weights).run(record, stop_at=LEVEL, wait=50)
     keep = [step for step in record if step and step % 200 == 0]
@@ -136,7 +135,7 @@ def popup_arm(
     every: int,
     graph_steps: Sequence[int],
 ) -> dict[str, np.ndarray]:
-    """All ways from the dense network at every start, quick setting with learning rate 0.01.
+    """All ways from the dense network at every start, in the setting ``FAST``.
 
     Parameters
     ----------
@@ -156,7 +155,7 @@ def popup_arm(
         n_seeds), the dense network's test accuracy; ``graph`` (n_seeds, n_graph_steps, 5 measures,
         4 matrices).
     """
-    setting, record = TABLE, list(range(0, n_steps + 1, every))
+    setting, record = FAST, list(range(0, n_steps + 1, every))
     shapes = {name: one.shape for name, one in setting.untrained(0).named_parameters()}
     found: dict[str, list] = {"train_accuracy": [], "test_accuracy": [], "started": []}
     graph = []

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from grokbook import validate
 from grokbook.modular.loss import CrossEntropy
 from grokbook.modular.run import Run
 from grokbook.modular.setting import Setting
 from grokbook.tickets import masks
 from grokbook.tickets.controls import (
-    RATE,
     WAIT,
     Table,
     add_no_decay,
@@ -21,7 +21,7 @@ from grokbook.tickets.controls import (
     ticket_run,
     transplants,
 )
-from grokbook.tickets.setting import QUICK
+from grokbook.tickets.setting import QUICK, RATE
 
 # Of the cross-entropy; the complement takes the right class's gradient as minus the others' sum.
 PRECISIONS = {"float64": CrossEntropy("float64"), "float32": CrossEntropy()} | {
@@ -181,6 +181,8 @@ def late_masks(
     Arms are called "float32: ticket" and so on.
     """
     table = Table(n_steps)
+    for precision in precisions:
+        validate.choice("precisions", precision, tuple(PRECISIONS))
     for precision in precisions:
         one, part = QUICK.replace(loss=PRECISIONS[precision]), Table(n_steps)
         for seed in seeds:

@@ -1,4 +1,4 @@
-"""Tickets beyond the MLP on pairs (GT Figure 2): of any setting; the transformer as an arm."""
+"""Dense runs and their tickets, of any setting: beyond the MLP on pairs (GT Figure 2)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from grokbook.curves import LEVEL
 from grokbook.modular.run import CURVES, Run, schedule
 from grokbook.modular.setting import Setting
 from grokbook.tickets import masks
-
-RATE = 0.6
+from grokbook.tickets.setting import RATE
 
 
 def dense_and_ticket(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from grokbook import validate
 from grokbook.sweep.grid import Grid, Quantity, Sweep
 from grokbook.xor import simulate
 from grokbook.xor.setting import PAPER_SIGNAL, XorSetting, within_assumptions
@@ -111,7 +112,7 @@ def delay(seed: int, case: str) -> dict[str, np.ndarray]:
     dict
         ``train_accuracy``, ``test_accuracy`` at the steps ``DELAY_STEP``, ``nan`` after the last.
     """
-    parameters, last = DELAY[case]
+    parameters, last = DELAY[validate.choice("case", case, tuple(DELAY))]
     setting = XorSetting(step_size=1e-12, init_std=1e-12 * DELAY_RATIO, **parameters)
     step = [one for one in DELAY_STEP if one <= last]
     found = _accuracies(simulate.descend(setting, step, seed, loss="linear"))
@@ -133,7 +134,7 @@ def lost_clusters(seed: int, n_train: int, where: str) -> dict[str, np.ndarray]:
         ``members`` (4, 2): clean and flipped training points of each cluster; ``cluster_accuracy``
         (5, 4) at the steps ``LOST_STEP``.
     """
-    if where == "inside":
+    if validate.choice("where", where, ("outside", "inside")) == "inside":
         setting = within_assumptions(n_train, 10**13, width=100)
     else:
         norm = PAPER_SIGNAL * np.sqrt(200 / n_train)

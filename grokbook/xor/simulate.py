@@ -96,13 +96,13 @@ def descend(setting: XorSetting, step, seed: int, *, loss: str = "logistic") -> 
         The paper's loss, or -y f / 2, to which it reduces while f is small (XC Lemma A.3).  The
         linear one needs only the activations that changed and is about four times as fast.
     """
-    step, _ = _whole(step), validate.choice("loss", loss, LOSSES)
+    step, _ = validate.whole_steps("step", step), validate.choice("loss", loss, LOSSES)
     return train(draw(setting, seed), step, loss=loss)
 
 
 def train(draw: Draw, step, *, loss: str = "logistic") -> Run:
     """Train on a given draw; otherwise as :func:`descend`."""
-    step, _ = _whole(step), validate.choice("loss", loss, LOSSES)
+    step, _ = validate.whole_steps("step", step), validate.choice("loss", loss, LOSSES)
     descent = coefficients(draw, loss=loss)
     wanted, found = set(step.astype(int)), []
     for now, share in enumerate(descent):
@@ -198,13 +198,13 @@ def descend_directly(setting: XorSetting, step, seed: int) -> Run:
     Its draw is independent of that of :func:`descend` with the same seed, and its cost grows with
     ``d_in``: for the paper's experiment 600 MB and about a second a step.
     """
-    step = _whole(step)
+    step = validate.whole_steps("step", step)
     return train_directly(draw_directly(setting, seed), step)
 
 
 def train_directly(full: FullDraw, step) -> Run:
     """The plain loop on a given draw; its weights are changed in place."""
-    step = _whole(step)
+    step = validate.whole_steps("step", step)
     data, weights = full.reduced.data, full.weights
     setting = data.setting
     inputs = full.samples[: setting.n_train]
@@ -245,10 +245,3 @@ def _losses(run):
     labels = np.concatenate([run.data.labels, run.data.clean[setting.n_train :]])
     loss = np.logaddexp(0.0, -setting.step_size * labels * run.output)
     return loss[:, : setting.n_train].mean(axis=1), loss[:, setting.n_train :].mean(axis=1)
-
-
-def _whole(step):
-    step = validate.steps("step", step)
-    if np.any(step != np.floor(step)):
-        raise ValueError(f"step holds {step[step != np.floor(step)][0]:g}: must be whole numbers")
-    return step
