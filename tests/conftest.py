@@ -6,6 +6,12 @@ import os
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
+# Repositories that tests make are not signed, and run nobody's hooks.
+_GIT = {"commit.gpgsign": "false", "core.hooksPath": os.devnull}
+os.environ["GIT_CONFIG_COUNT"] = str(len(_GIT))
+for _number, _item in enumerate(_GIT.items()):
+    os.environ[f"GIT_CONFIG_KEY_{_number}"], os.environ[f"GIT_CONFIG_VALUE_{_number}"] = _item
+
 import hypothesis  # noqa: E402 (after the environment is set)
 
 from explorers import address, browser, engine, opened  # noqa: E402, F401 (fixtures)

@@ -24,13 +24,6 @@ FOR_THE_BOOK = re.compile(r"^(?:import|from) |claims\.check\(|figures\.publish\(
 MIN_COMPARED = 5
 MIN_ALT = 40
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
-# Calls whose result depends on hidden state.
-UNSEEDED = re.compile(
-    r"default_rng\(\s*\)|RandomState\(\s*\)|SeedSequence\(\s*\)|\bnp\.random\.(?!default_rng|SeedSequence"
-    r"|Generator|PCG64)\w+\(|\btorch\.(rand|randn|randint|randperm)\((?!.*generator=)"
-    r"|^\s*import random\b|^\s*from random\b",
-    re.MULTILINE,
-)
 
 
 def code_cells(notebook):
@@ -77,15 +70,6 @@ def enough_compared_outputs(notebook):
     return (
         [] if found >= MIN_COMPARED else [f"{found} compared text outputs, {MIN_COMPARED} needed"]
     )
-
-
-def no_unseeded_randomness(notebook):
-    """Every draw comes from an explicit seed."""
-    return [
-        f"cell {cell.id}: unseeded randomness: {match[0].strip()}"
-        for cell in code_cells(notebook)
-        for match in UNSEEDED.finditer(cell.source)
-    ]
 
 
 def figures_are_described(notebook):
@@ -221,7 +205,6 @@ def begins_with_the_setup_cell(notebook):
 GUARDS = (
     executed_in_order,
     enough_compared_outputs,
-    no_unseeded_randomness,
     figures_are_described,
     within_size,
     few_cells,

@@ -10,6 +10,8 @@ from scipy.special import ndtr
 from grokbook import results
 from grokbook.atlas import edges, experiments, held_out, models, networks
 from grokbook.curves import Curves
+from grokbook.decay import ridge_simulate
+from grokbook.decay.ridge_setting import RidgeSetting
 from grokbook.linear import LinearSetting, simulate, theory
 from grokbook.logistic import LogisticSetting, flow, limits
 from grokbook.logistic import simulate as logistic_simulate
@@ -44,7 +46,24 @@ def test_delays_are_counted_at_one_level():
     assert found[1] == pytest.approx([3, np.inf])
 
 
-def test_the_models_are_those_of_their_parts():
+@pytest.mark.parametrize(
+    ("model", "part", "setting", "last"),
+    [
+        (models.linear, simulate.trajectory, SMALL, 1e6),
+        (models.logistic, logistic_simulate.gradient_descent, POINTS, 1e10),
+        (models.ridge, ridge_simulate.trajectory, RidgeSetting(10, 40, weight_decay=0.01), 1e6),
+    ],
+)
+def test_the_models_are_the_runs_of_their_parts(model, part, setting, last):
+    run = model([3, 4], setting)
+    assert (run.step[0], run.step[-1], run.test_loss.shape) == (0, last, (2, run.step.size))
+    plain = part(setting, [0, 100], [3, 4])
+    found = run.test_loss[:, np.isin(run.step, [0, 100])]
+    # A flow and steps of learning rate 0.01.
+    np.testing.assert_allclose(found, getattr(plain, "curves", plain).test_loss, rtol=0.01)
+
+
+def test_the_networks_are_those_of_their_parts():
     setting = XorSetting(d_in=60, n_train=12, n_test=8, width=30, signal_norm=4.0)
     run = models.xor([3, 4], setting, 1.0)
     assert run.step.tolist() == models.clock(1.0, 20).tolist()
@@ -74,20 +93,21 @@ def test_a_bad_distance_is_refused(accuracy, limit):
         edges.distance(accuracy, limit)
 
 
-def test_a_linear_run_comes_to_its_limit_by_its_slowest_mode():
-    """By plain matrices: S(t) - T = U exp(-2 eta nu t) U^T (S_0 - T)."""
-    step = np.geomspace(10, 1e4, 7)
-    found, slope = edges.linear_approach(SMALL, 5, step)
-    data = simulate.draw(SMALL, 5)
-    nu, basis = np.linalg.eigh(data.inputs.T @ data.inputs / SMALL.n_train)
-    start = basis.T @ (data.student - data.teacher)[:, 0]
-    kept = np.exp(-2 * SMALL.learning_rate * np.outer(step, np.maximum(nu, 0)))
-    loss = (kept**2) @ start**2
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_linear_run_comes_to_its_limit_by_its_slowest_mode(outputs):
+    """By plain matrices: S(t) - T = U exp(-2 eta nu t / d_out) U^T (S_0 - T)."""
+    setting, step = replace(SMALL, d_out=outputs), np.geomspace(10, 1e4, 7)
+    found, slope = edges.linear_approach(setting, 5, step)
+    data = simulate.draw(setting, 5)
+    nu, basis = np.linalg.eigh(data.inputs.T @ data.inputs / setting.n_train)
+    start = np.mean((basis.T @ (data.student - data.teacher)) ** 2, axis=1)
+    rate = 2 * setting.learning_rate / outputs * np.maximum(nu, 0)
+    loss = np.exp(-2 * np.outer(step, rate)) @ start
     null = nu < 1e-12
-    limit = theory.accuracy(np.sum(start[null] ** 2), SMALL)
-    accuracy = theory.accuracy(loss, SMALL)
+    limit = theory.accuracy(np.sum(start[null]), setting)
+    accuracy = theory.accuracy(loss, setting)
     assert found == pytest.approx((limit - accuracy) / (1 - accuracy), abs=1e-9)
-    assert slope == pytest.approx(1 / (4 * SMALL.learning_rate * nu[~null][0]), rel=1e-9)
+    assert slope == pytest.approx(1 / (2 * rate[~null][0]), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "label_noise"])
@@ -125,10 +145,10 @@ def test_points_around_the_origin_have_no_edge():
         edges.logistic_approach(replace(POINTS, aspect_ratio=0.1), 0, [1.0])
 
 
-@pytest.mark.parametrize("delta", [1.0, 0.3, 1e-3])
-def test_the_ratio_at_a_distance(delta):
+@pytest.mark.parametrize(("delta", "outputs"), [(1.0, 1), (0.3, 1), (1e-3, 1), (0.3, 5)])
+def test_the_ratio_at_a_distance(delta, outputs):
     """Back through the limits that theory knows."""
-    setting = LinearSetting(1.0, accuracy_threshold=0.1, init_scale=2.0)
+    setting = LinearSetting(1.0, d_out=outputs, accuracy_threshold=0.1 / outputs, init_scale=2.0)
     there = replace(setting, aspect_ratio=edges.linear_ratio(setting, delta, 0.95))
     limit = float(theory.accuracy(theory.long_time_losses(there)[1], there))
     assert edges.distance([0.95], limit)[0] == pytest.approx(delta, rel=1e-6)
@@ -158,8 +178,21 @@ def test_a_case_depends_on_its_seed_only(draw):
     one, again, other = draw(7), draw(7), draw(8)
     assert one == again
     assert one.setting != other.setting
-    assert one.factor == one.measured / one.predicted
+    assert replace(one, predicted=4.0, measured=10.0).factor == 2.5
     assert 0.5 < one.factor < 2
+
+
+@pytest.mark.parametrize(
+    ("case", "low", "high"),
+    [
+        (partial(held_out.logistic, 0), 0.8, 5),
+        (partial(held_out.xor, 1020, n_runs=3), 0.4, 2.5),
+        (partial(held_out.addition, 1000), 0.4, 2.5),
+    ],
+)
+def test_runs_are_near_their_laws(case, low, high):
+    """To a factor of 2.5; logistic loss has half the slope of the law's exponential one at 0."""
+    assert low < case().factor < high
 
 
 def test_what_is_drawn_is_in_its_range():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokbook.curves import HOLD, LEVEL, Curves, crossing_time, time_difference
+from grokbook.curves import HOLD, Curves, crossing_time, time_difference
+from grokbook.phases import median_time
 
 STEP = np.array([0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0])
 
@@ -95,14 +96,23 @@ def test_a_higher_level_is_reached_later(values, level):
 
 
 def test_times_of_a_run():
+    """The level, 0.95, lies 0.95 of the way in log(1 + step), from 1 to 10 and from 100 to 1000."""
     run = record([0, 0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1])
-    memorised, generalised = run.memorisation_time(), run.generalisation_time()
-    assert memorised == crossing_time(STEP, run.train_accuracy, LEVEL)
-    assert run.delay() == generalised - memorised
+    memorised, generalised = 2**0.05 * 11**0.95 - 1, 101**0.05 * 1001**0.95 - 1
+    assert run.memorisation_time() == pytest.approx(memorised)
+    assert run.generalisation_time() == pytest.approx(generalised)
+    assert run.delay() == pytest.approx(generalised - memorised)
     assert run.log10_ratio() == pytest.approx(math.log10(generalised / memorised))
+    assert run.memorisation_time(0.5) == pytest.approx(22**0.5 - 1)
     assert record(np.ones(7)).log10_ratio() == 0  # both at step 0, counted as step 1
     assert record(np.ones(7), np.zeros(7)).delay() == math.inf
     assert math.isnan(record(np.zeros(7), np.ones(7)).delay())
+
+
+def test_median_time():
+    inf = math.inf
+    assert [median_time(one) for one in ([30, 10, 20], [40, 10, 30, 20])] == [20, 30]
+    assert median_time([[100, 1, inf, inf], [5, inf, 7, 1]]).tolist() == [inf, 7]
 
 
 def test_time_difference():

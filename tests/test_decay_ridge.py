@@ -1,7 +1,5 @@
 """Ridge regression with weight decay (paper RR) against literal loops and independent numerics."""
 
-import ast
-import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -200,6 +198,19 @@ def test_networks_run_on_the_clock_of_their_depth():
             assert steps == pytest.approx(200, rel=0.01)
 
 
+def test_records_of_a_network_by_hand():
+    setting = replace(NET, threshold=0.3)
+    layers, *both = deep_clock.draw(setting, 3, 80)
+    found = deep_clock.trajectory(setting, [0], [3], n_test=80)
+    train, test = (np.ravel(deep_clock.outputs(layers, one)[-1]) ** 2 for one in both)
+    assert np.ravel(found.train_loss) == pytest.approx(train.mean() / 2)
+    assert np.ravel(found.test_loss) == pytest.approx(test.mean())
+    for record, squares in ((found.train_accuracy, train), (found.test_accuracy, test)):
+        assert 0 < np.ravel(record) < 1
+        assert np.ravel(record) == np.mean(squares < 0.3)
+    assert not set(np.ravel(both[0])) & set(np.ravel(both[1]))
+
+
 # --- rounding and bad input ----------------------------------------------------------------------
 
 
@@ -269,17 +280,3 @@ def test_signs_of_eigenvectors_move_nothing(monkeypatch):
 def test_bad_input_is_named(call, message):
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
         call()
-
-
-def test_theory_and_simulation_do_not_know_each_other():
-    named = {
-        module: {
-            alias.name
-            for node in ast.walk(ast.parse(inspect.getsource(module)))
-            if isinstance(node, ast.ImportFrom | ast.Import)
-            for alias in node.names
-        }
-        for module in (ridge_theory, ridge_simulate, deep_clock)
-    }
-    assert not named[ridge_theory] & {"ridge_simulate", "deep_clock", "Run", "draw"}
-    assert not (named[ridge_simulate] | named[deep_clock]) & {"ridge_theory", "losses", "times"}

@@ -6,13 +6,11 @@ is compared with ==; torch's float32 exp and log, which are not correctly rounde
 
 import math
 import re
-from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
-from explorers import violations
 from grokbook import precision, randomness
 from grokbook.modular import CrossEntropy
 
@@ -22,8 +20,6 @@ MODULE = "floats.js"
 MACHINE = "(m, all) => all.map((one) => m.machine(one.gap, one))"
 EXP_LOG = """(m, [gaps, sums, format]) => [
   gaps.map((one) => m.expIn(-one, format)), sums.map((one) => m.logIn(one, format))]"""
-# sphinx-thebe writes its constants twice into each page, whether it is used or not.
-KNOWN_ERRORS = {"Identifier 'THEBE_JS_URL' has already been declared"}
 PAGE, NAME = "book/modular/02-softmax-collapse.html", "floats"
 
 
@@ -299,9 +295,7 @@ class TestPage:
         text = re.sub(r"\s+", " ", box.locator("xpath=ancestor::section[1]").inner_text())
         assert "have the bits that numpy and torch give" in text
         assert "some are one number beside ours" in text
-        assert set(tab.heard) <= KNOWN_ERRORS
-        tab.emulate_media(media="print")
-        assert not box.is_visible()
+        assert not tab.heard
 
     def test_clamps_with_a_message_and_follows_its_address(self, opened):
         box = opened(PAGE, NAME, f"#{NAME}?format=bfloat16&gap=900&classes=10").locator(BOX)
@@ -309,15 +303,11 @@ class TestPage:
         assert box.get_by_label("Format", exact=True).input_value() == "bfloat16"
         assert "bfloat16" in box.locator(".says").inner_text()
 
-    def test_fits_and_is_accessible(self, opened):
+    def test_its_numbers_fit(self, opened):
         tab = opened(PAGE, NAME)
-        for width, scheme in product((1400, 360), ("light", "dark")):
+        for width in (1400, 360):
             tab.set_viewport_size({"width": width, "height": 800})
-            tab.emulate_media(color_scheme=scheme)
-            tab.locator(f"html[data-theme={scheme}]").wait_for()
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width
             assert tab.evaluate(OVERFLOW, f"{BOX} div.numbers") <= 0
-            assert not violations(tab, BOX), (width, scheme)
 
 
 def shows_what_the_machine_computes(tab, box):

@@ -1,6 +1,7 @@
 """Every explorer on its page: starts, is named, fits, stays off paper, and may fail."""
 
 import re
+from itertools import product
 
 import pytest
 
@@ -55,10 +56,11 @@ def test_it_starts_is_named_and_fits(opened, page, name):
     assert seen["unnamed"] == seen["bare"] == 0
     assert seen["images"]
     assert all(len(label) > 3 and len(said) > 20 for label, said, _ in seen["images"])
-    for width, scheme in ((1400, "light"), (1400, "dark"), (360, "light")):
+    for width, scheme in product((1400, 360), ("light", "dark")):
         tab.set_viewport_size({"width": width, "height": 800})
         tab.emulate_media(color_scheme=scheme)
-        tab.wait_for_timeout(500)
+        tab.locator(f"html[data-theme={scheme}]").wait_for()
+        tab.wait_for_timeout(300)
         wide, window = tab.evaluate(WIDTHS)
         assert wide <= window == width
         assert not violations(tab, f'[data-explorer="{name}"]'), (width, scheme)
@@ -111,7 +113,9 @@ def test_an_explorer_that_fails_says_so_in_one_line(browser, address, page, name
         assert tab.locator("article figure img").first.is_visible()
 
 
-def test_no_other_page_loads_what_starts_them():
-    for page in SITE.rglob("*.html"):
+def test_no_other_page_loads_what_starts_them(address):
+    pages = sorted(SITE.rglob("*.html"))
+    assert {SITE / page for page, _ in FOUND} <= set(pages)
+    for page in pages:
         text = page.read_text("utf-8")
         assert ("explorers/boot.js" in text) == ("data-explorer=" in text), page.name

@@ -17,7 +17,7 @@ STEP = np.array([0.0, 1.0, 10.0, 100.0])
 
 def curves(*lead):
     rising = np.broadcast_to(np.linspace(0, 1, 4), (*lead, 4))
-    return Curves(STEP, 1 - rising / 2, 1 - rising / 2, rising, rising)
+    return Curves(STEP, 1 - rising / 2, 2 - rising, rising, rising / 2)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,16 @@ def test_publish_writes_the_data_once_asked(tmp_path, monkeypatch):
     assert rows[5]["train_accuracy_q50"] == "0.333333"
 
 
+def test_columns_of_many_runs_are_their_quantiles():
+    share = np.multiply.outer(np.arange(10, -1, -1) / 10, [0.25, 0.5, 0.75, 1])
+    table = figures.tidy(Curves(STEP, 4 * share, 3 * share, share, share / 2))
+    factors = {"train_loss": 4, "test_loss": 3, "train_accuracy": 1, "test_accuracy": 0.5}
+    for name, factor in factors.items():
+        for percent in (10, 50, 90):
+            wanted = factor * percent / 100 * share[0]
+            np.testing.assert_allclose(table[f"{name}_q{percent}"], wanted)
+
+
 @pytest.mark.parametrize("table", [{}, {"a": 1.0}, {"a": [1, 2], "b": [1]}, {"a": [[1, 2]]}])
 def test_publish_refuses_tables_that_are_none(table):
     figure, _ = figures.panels(1)
@@ -55,11 +65,18 @@ def test_publish_refuses_tables_that_are_none(table):
 
 def test_train_and_test_differ_in_colour_and_in_dashes():
     figure, ax = figures.panels(1)
-    figures.overlay(ax, curves(), curves(3), "loss", every=2)
-    lines = {line.get_linestyle() for line in ax.lines if line.get_marker() == "None"}
-    colours = {line.get_color() for line in ax.lines if line.get_marker() == "None"}
-    assert lines == {"--", "-"}
-    assert colours == {figures.TRAIN, figures.TEST}
+    theory, runs = curves(), Curves(STEP, *(k * np.ones((3, 4)) for k in (5, 6, 0, 0)))
+    figures.overlay(ax, theory, runs, "loss", every=2)
+    train_runs, test_runs, train, test = ax.lines
+    assert [line.get_linestyle() for line in (train, test)] == ["--", "-"]
+    for line, colour, values in (
+        (train, figures.TRAIN, theory.train_loss),
+        (test, figures.TEST, theory.test_loss),
+        (train_runs, figures.TRAIN, [5] * 4),
+        (test_runs, figures.TEST, [6] * 4),
+    ):
+        assert line.get_color() == colour
+        np.testing.assert_array_equal(line.get_ydata(), values)
     assert ax.get_xscale() == "log"
     figures.key(figure, "train", "test", "runs", "band", "delay", "theory")
     assert len(figure.legends) == 1
@@ -80,9 +97,14 @@ def test_times_that_never_come_are_not_drawn():
     assert not ax.lines
     assert not ax.patches
     figures.mark_times(ax, 10.0, np.inf)
-    assert len(ax.lines) == 1
-    figures.mark_times(ax, 10.0, 100.0)
-    assert len(ax.patches) == 1
+    assert not ax.patches
+    figures.mark_times(ax, 20.0, 100.0)
+    places = [(*line.get_xdata(), line.get_color()) for line in ax.lines]
+    train, test = figures.TRAIN, figures.TEST
+    assert places == [(10, 10, train), (20, 20, train), (100, 100, test)]
+    (shade,) = ax.patches
+    ends = ax.transData.transform([(20, 0), (100, 0)])[:, 0]
+    np.testing.assert_allclose(shade.get_extents().intervalx, ends)
 
 
 def test_bad_input():
@@ -95,6 +117,8 @@ def test_bad_input():
         figures.key(ax.figure, "sun")
     with pytest.raises(ValueError, match="n_columns = 0"):
         figures.panels(0)
+    with pytest.raises(ValueError, match=r"values has shape \(4, 3\): must end in 4 steps"):
+        figures.seeds(ax, STEP, np.ones((4, 3)))
 
 
 def test_items_get_a_style_each():

@@ -18,12 +18,17 @@ from grokbook.linear import LinearSetting, asymptotics, spectrum, theory
 from grokbook.linear.decay import largest_ratio
 
 RATIOS = (0.1, 0.9, 1.0, 1.5)
+SCALES = pytest.mark.parametrize("options", [{}, {"init_scale": 3.0}, {"d_out": 5}])
 
 
 def one(function, setting, step):
     """Values of a function of (setting, step) at a single step."""
     out = function(setting, [step])
     return tuple(float(x[0]) for x in out) if isinstance(out, tuple) else float(out[0])
+
+
+def initial_loss(setting):
+    return (1 + setting.init_scale**2) / (2 * setting.d_out)
 
 
 def gauss_chebyshev(ratio, s):
@@ -208,7 +213,7 @@ def test_plateaus_of_weight_decay():
     assert printed == pytest.approx((1.25e-10, 1.25e-8), rel=0.005)
 
 
-@pytest.mark.parametrize("options", [{}, {"init_scale": 3.0}, {"d_out": 5}])
+@SCALES
 def test_critical_time_on_both_sides_of_one(options):
     """The law of the divergence meets the exact crossing to first order in L* / L(0)."""
     one_ = LinearSetting(1.0, accuracy_threshold=1e-4, **options)
@@ -228,10 +233,12 @@ def test_critical_time_at_one_and_far_below():
     assert asymptotics.critical_time(below) == pytest.approx(exact, rel=3e-3)
 
 
-def test_intermediate_power_laws():
-    setting = LinearSetting(0.999999)
-    exact = one(theory.losses, setting, 1e5)
-    assert one(asymptotics.intermediate_losses, setting, 1e5) == pytest.approx(exact, rel=2e-3)
+@SCALES
+def test_intermediate_power_laws(options):
+    setting = LinearSetting(0.999999, **options)
+    step = 1e5 * setting.d_out
+    exact = one(theory.losses, setting, step)
+    assert one(asymptotics.intermediate_losses, setting, step) == pytest.approx(exact, rel=2e-3)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-6, 1e-12])
@@ -250,34 +257,36 @@ def test_lambert_times_solve_the_late_form():
     for time, factor in zip(times, (1, m**-2), strict=True):
         s = setting.learning_rate * time / setting.d_out
         late = math.exp(-4 * m**2 * s) / (16 * math.sqrt(math.pi) * 0.9**0.75 * s**1.5)
-        assert factor * late * (1 + 3.0**2) / (2 * 7) == pytest.approx(level, rel=1e-9)
+        assert factor * late * initial_loss(setting) == pytest.approx(level, rel=1e-9)
 
 
-def test_late_forms():
+@SCALES
+def test_late_forms(options):
     """LE Eqs. 22 and 23 within 1 % from eta t = 10 on; Eq. 11 for the test loss much later."""
-    setting = LinearSetting(0.9)
-    step = np.geomspace(1e3, 1e6, 10)
+    setting = LinearSetting(0.9, **options)
+    step = setting.d_out * np.geomspace(1e3, 1e6, 10)
     for late, exact in zip(
         asymptotics.late_losses(setting, step), theory.losses(setting, step), strict=True
     ):
         np.testing.assert_allclose(late, exact, rtol=0.01)
     ratio = [
         one(theory.losses, setting, t)[1] / one(asymptotics.late_test_loss_leading, setting, t)
-        for t in (1e3, 1e4, 1e5)
+        for t in setting.d_out * np.array([1e3, 1e4, 1e5])
     ]
     assert ratio == pytest.approx([0.12, 0.50, 0.88], abs=0.005)
-    half = one(theory.losses, LinearSetting(0.5), 1e5)
+    half = one(theory.losses, LinearSetting(0.5, **options), 1e5 * setting.d_out)
     assert half[1] / half[0] * (1 - math.sqrt(0.5)) ** 2 == pytest.approx(0.9957, abs=1e-4)
 
 
-def test_late_forms_above_one():
-    setting = LinearSetting(1.5)
-    train, test = one(theory.losses, setting, 1e4)
-    assert one(asymptotics.late_losses, setting, 1e4)[1] - 1 / 3 == pytest.approx(
-        test - 1 / 3, rel=0.01
-    )
-    leading = one(asymptotics.late_test_loss_leading, setting, 1e4)
-    assert leading - 1 / 3 == pytest.approx(test - 1 / 3, rel=0.1)
+@SCALES
+def test_late_forms_above_one(options):
+    setting = LinearSetting(1.5, **options)
+    step, limit = 1e4 * setting.d_out, initial_loss(setting) / 3
+    train, test = one(theory.losses, setting, step)
+    late = one(asymptotics.late_losses, setting, step)[1]
+    assert late - limit == pytest.approx(test - limit, rel=0.01, abs=0)
+    leading = one(asymptotics.late_test_loss_leading, setting, step)
+    assert leading - limit == pytest.approx(test - limit, rel=0.1, abs=0)
     assert train < 1e-9
 
 
@@ -347,19 +356,22 @@ def test_crossing_times_are_those_of_the_curves():
     assert theory.crossing_times(replace(setting, accuracy_threshold=9.0)) == (0.0, 0.0)
 
 
-def test_delay_tends_to_the_leading_form_for_small_thresholds():
+@SCALES
+def test_delay_tends_to_the_leading_form_for_small_thresholds(options):
     """LE Eq. 12 is reached only logarithmically; the Lambert forms are closer (LE Eqs. 24, 25)."""
-    ratios = []
-    for threshold in (1e-3, 1e-4, 1e-6, 1e-9, 1e-12):
-        setting = LinearSetting(0.9, accuracy_threshold=threshold)
-        memorised, generalised = theory.crossing_times(setting, theory.PAPER_LEVEL)
+    ratios, plain = [], LinearSetting(0.9, **options)
+    for share in (1e-3, 1e-4, 1e-6, 1e-9, 1e-12):
+        # The level at which the loss is a quarter of this share of the initial one.
+        setting = replace(plain, accuracy_threshold=share * initial_loss(plain))
+        level = float(theory.accuracy(setting.accuracy_threshold / 4, setting))
+        memorised, generalised = theory.crossing_times(setting, level)
         ratios.append((generalised - memorised) / asymptotics.delay_leading(setting))
-        first, second = asymptotics.crossing_times_lambert(setting, theory.PAPER_LEVEL)
-        close = 0.15 if threshold > 1e-6 else 0.05
+        first, second = asymptotics.crossing_times_lambert(setting, level)
+        close = 0.15 if share > 1e-6 else 0.05
         assert second - first == pytest.approx(generalised - memorised, rel=close)
     assert ratios == pytest.approx([0.36, 0.55, 0.76, 0.87, 0.91], abs=0.005)
-    assert asymptotics.delay_leading(LinearSetting(0.9)) == pytest.approx(56390, rel=1e-3)
-    assert asymptotics.delay_leading(LinearSetting(1.0)) == math.inf
+    assert asymptotics.delay_leading(plain) == pytest.approx(56390 * plain.d_out, rel=1e-3)
+    assert asymptotics.delay_leading(replace(plain, aspect_ratio=1.0)) == math.inf
 
 
 def test_no_divergence_at_fixed_threshold():
@@ -390,7 +402,7 @@ some_setting = st.builds(
 @given(some_setting)
 def test_losses_fall_and_accuracies_rise(setting):
     record = theory.curves(setting, np.append(0.0, np.geomspace(1, 1e7, 60)))
-    start = (1 + setting.init_scale**2) / (2 * setting.d_out)
+    start = initial_loss(setting)
     for loss in (record.train_loss, record.test_loss):
         assert loss[0] == pytest.approx(start, rel=1e-12)
         assert np.all(np.diff(loss) <= 1e-12 * loss[:-1])
@@ -407,7 +419,7 @@ def test_the_loss_at_a_crossing_time_is_the_level(setting, level):
     target = theory.loss_level(setting, level)
     for which, time in enumerate(theory.crossing_times(setting, level)):
         if time == 0:
-            assert (1 + setting.init_scale**2) / (2 * setting.d_out) <= target * (1 + 1e-9)
+            assert initial_loss(setting) <= target * (1 + 1e-9)
         elif time == math.inf:
             assert theory.long_time_losses(setting)[which] >= target
         else:

@@ -1,17 +1,17 @@
-"""Paper LS, training: the log-time flow against other integrators, its limits against theory."""
+"""Paper LS, training: flow against other integrators, limits against theory, laws by draws."""
 
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.special import expit
 
+from grokbook import randomness
 from grokbook.logistic import (
     LogisticSetting,
     TwoGaussianSetting,
     chebyshev,
     flow,
     limits,
-    population,
     simulate,
     theory,
     variants,
@@ -229,46 +229,78 @@ def test_two_gaussians_are_the_reduced_model():
     np.testing.assert_allclose(two.curves.train_loss, one.curves.train_loss, atol=1e-5)
 
 
-def test_population_formulas_of_the_variants_count_fresh_points():
-    rng = np.random.default_rng(0)
-    setting = LogisticSetting(0.2, n_train=100)
-    cut = setting.noise_scale * 1.2815515655446004
-    done = flow.Trajectory(np.array([1.0]), np.append(0.3 * rng.standard_normal(20), -1.0)[None], 0)
-    points = setting.noise_scale * rng.standard_normal((200_000, 20))
-    output = points @ done.state[0, :-1] + done.state[0, -1]
-    wrong = np.where(points[:, 0] < cut, output, -output)
-    loss, accuracy = variants.discriminating_population(done, setting.noise_scale, cut)
-    # Four standard errors of 200,000 points.
-    assert accuracy[0] == pytest.approx(np.mean(wrong < 0), abs=4 * 0.5 / 447)
-    error = np.logaddexp(0, wrong).std() / 447
-    assert loss[0] == pytest.approx(np.logaddexp(0, wrong).mean(), abs=4 * error)
-    law = variants.mixture(20, 2.0, 3.0)
-    means, spread = law.outputs(done.state)
-    fresh = law.sample(200_000, rng) @ done.state[0, :-1] + done.state[0, -1]
-    predicted = np.mean([population.accuracy(mean, spread) for mean in means])
-    assert predicted == pytest.approx(np.mean(fresh < 0), abs=4 * 0.5 / 447)
+def test_noise_along_the_signal_is_in_points_and_outputs():
+    setting = TwoGaussianSetting(0.4, n_train=100, noise_along=0.5)
+    samples, start = variants.draw_two_gaussians(setting, 0)
+    state = flow.gradient_flow(samples, start, STEP, learning_rate=0.1).state[-1]
+    runs = variants.two_gaussians(setting, STEP, [0])
+    # Of n points the mean errs by spread / sqrt(n), the spread by spread / sqrt(2 n).
+    signal = samples.features[:, 0]
+    assert signal.mean() == pytest.approx(-0.2, abs=4 * 0.5 / 10)
+    assert signal.std() == pytest.approx(0.5, rel=4 / 200**0.5)
+    points = np.random.default_rng(1).standard_normal((40_000, 41))
+    points[:, 0] = 0.5 * points[:, 0] - 0.2
+    output = points @ state
+    assert runs.curves.test_accuracy[0, -1] == pytest.approx(np.mean(output < 0), abs=4 * 0.5 / 200)
+    assert runs.spread[0, -1] == pytest.approx(output.std(), rel=4 / 80_000**0.5)
+    assert runs.bias[0, -1] == pytest.approx(output.mean(), abs=4 * output.std() / 200)
 
 
-def test_one_label_left_is_the_constant_label():
+def agrees_with_fresh(runs, state, points, sign=1.0):
+    """Test loss, accuracy and output of runs[0] within 4 standard errors of points where z < 0."""
+    n = len(points) ** 0.5
+    for k in (0, 20, 40, -1):
+        output = points @ state[k, :-1] + state[k, -1]
+        loss, right = np.logaddexp(0, sign * output), sign * output < 0
+        error = max(right.std(), 1 / n)
+        assert runs.curves.test_accuracy[0, k] == pytest.approx(right.mean(), abs=4 * error / n)
+        assert runs.curves.test_loss[0, k] == pytest.approx(loss.mean(), abs=4 * loss.std() / n)
+        assert runs.bias[0, k] == pytest.approx(output.mean(), abs=4 * output.std() / n)
+
+
+@pytest.mark.parametrize(("fraction", "cut"), [(1.0, np.inf), (0.8, 5 * 0.8416212335729143)])
+def test_labels_are_the_side_of_a_plane(fraction, cut):
+    setting = LogisticSetting(0.4, n_train=100, init_bias=0.3)
+    inputs, weights = simulate.draw(setting, 0)
+    sign = np.where(inputs[:, 0] < cut, 1.0, -1.0)
+    samples = flow.Samples(sign[:, None] * inputs, sign)
+    state = flow.gradient_flow(samples, np.append(weights, 0.3), STEP, learning_rate=0.01).state
+    runs = variants.discriminative(setting, fraction, STEP, [0])
+    z = (state[:, :-1] @ inputs.T + state[:, -1:]) * sign
+    np.testing.assert_allclose(runs.curves.train_loss[0], np.logaddexp(0, z).mean(axis=1))
+    np.testing.assert_array_equal(runs.curves.train_accuracy[0], (z < 0).mean(axis=1))
+    points = 5 * np.random.default_rng(1).standard_normal((40_000, 40))
+    agrees_with_fresh(runs, state, points, np.where(points[:, 0] < cut, 1.0, -1.0))
+
+
+SHIFT = 3 * np.eye(40)[0]
+FALLING = np.arange(1, 41) ** -0.5
+# A law, and its points made of normal numbers and signs.
+LAWS = {
+    "anisotropic": (
+        variants.anisotropic(40, 5.0),
+        lambda g, s: g * 5 * FALLING / np.mean(FALLING**2) ** 0.5,
+    ),
+    "mixture": (variants.mixture(40, 5.0, 3.0), lambda g, s: 5 * g + s * SHIFT),
+    "shifted": (variants.mixture(40, 5.0, 3.0, shifted=True), lambda g, s: 5 * g + SHIFT),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_other_features_are_points_of_their_law(name):
+    law, made = LAWS[name]
     setting = LogisticSetting(0.4, n_train=100)
-    for runs in (
-        variants.discriminative(setting, 1.0, STEP, [0]),
-        simulate.flow(setting, STEP, [0]),
-    ):
-        accuracy = runs.curves.test_accuracy
-    np.testing.assert_allclose(
-        accuracy, variants.discriminative(setting, 1.0, STEP, [0]).curves.test_accuracy, atol=1e-9
-    )
-
-
-def test_other_features_of_one_gaussian_are_the_plain_model():
-    setting = LogisticSetting(0.4, n_train=100)
-    law = variants.anisotropic(setting.d_in, setting.noise_scale, 0.0)
-    runs = variants.other_features(setting, law, STEP, range(6))
-    plain = simulate.flow(setting, STEP, range(6))
-    assert np.median(runs.curves.test_accuracy[:, -1]) > 0.99
-    # Other draws of the same law.
-    np.testing.assert_allclose(runs.curves.test_loss[:, 0], plain.curves.test_loss[:, 0], rtol=1e-9)
+    rng = randomness.generator(0)
+    start = np.append(simulate.initial_weights(rng, 40, 0.1), 0.0)
+    samples = simulate.constant_labels(law.sample(100, rng))
+    state = flow.gradient_flow(samples, start, STEP, learning_rate=0.01).state
+    rng = np.random.default_rng(1)
+    points = made(rng.standard_normal((40_000, 40)), rng.choice([-1.0, 1.0], (40_000, 1)))
+    agrees_with_fresh(variants.other_features(setting, law, STEP, [0]), state, points)
+    drawn = law.sample(40_000, rng)
+    for power in (1, 2):
+        error = np.std(points**power, axis=0) * (2 / 40_000) ** 0.5
+        assert np.all(np.abs(np.mean(drawn**power - points**power, axis=0)) < 5 * error)
 
 
 def test_adam_first_steps_are_sign_steps():
@@ -318,6 +350,7 @@ def test_a_solver_that_fails_raises():
 
 SAMPLES = flow.Samples(np.ones((4, 2)), np.ones(4))
 RATE = {"learning_rate": 0.1}
+EXPONENTIAL = LogisticSetting(0.4, n_train=20, loss="exponential")
 
 
 @pytest.mark.parametrize(
@@ -345,6 +378,11 @@ RATE = {"learning_rate": 0.1}
         (lambda: limits.margin(np.ones(3)), "inputs"),
         (lambda: limits.separable([[np.inf]]), "inputs"),
         (lambda: variants.discriminative(LogisticSetting(0.4), 0.0, STEP, [0]), "fraction"),
+        (lambda: variants.discriminative(EXPONENTIAL, 0.9, STEP, [0]), "loss = 'exponential'"),
+        (
+            lambda: variants.other_features(EXPONENTIAL, variants.anisotropic(8, 1.0), STEP, [0]),
+            "loss = 'exponential': must be one of 'logistic'",
+        ),
         (lambda: variants.mixture(3, -1.0, 1.0), "noise_scale"),
         (
             lambda: variants.other_features(

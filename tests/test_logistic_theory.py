@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-import imports
 from grokbook.logistic import LogisticSetting, TwoGaussianSetting, limits, population, theory
 
 
@@ -130,12 +129,3 @@ def test_the_rest_distribution_has_the_loss_of_the_minimum():
 def test_bad_input_is_named(call, name):
     with pytest.raises(ValueError, match=name):
         call()
-
-
-def test_theory_and_simulation_do_not_meet():
-    simulated = {f"grokbook.logistic.{name}" for name in ("simulate", "flow", "limits", "variants")}
-    closed = {f"grokbook.logistic.{name}" for name in ("theory", "toy")}
-    for name in closed:
-        assert not simulated & imports.closure({name})
-    for name in simulated:
-        assert not closed & imports.closure({name})

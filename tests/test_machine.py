@@ -1,10 +1,12 @@
 """Provenance: the commit of Grokbook's own checkout only, and the instructions in use."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from grokbook import machine, source
@@ -12,7 +14,8 @@ from grokbook import machine, source
 
 def git(folder, *arguments):
     command = ["git", "-C", folder, "-c", "user.name=A", "-c", "user.email=a@b", *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    plain = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}  # one may sign its commits
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=plain)
     return run.stdout.strip()
 
 
@@ -59,24 +62,31 @@ def test_a_hooks_repository_is_not_asked(package, monkeypatch, tmp_path):
     assert machine.commit() == head
 
 
-def instructions(**environment):
-    code = "import scipy.linalg; from grokbook import machine; print(machine.instructions())"
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return run.stdout.strip()
+def levels(**environment):
+    """instructions() of another process, and by NumPy's flags and threadpoolctl what is in use."""
+    code = """if True:
+        import json, scipy.linalg, threadpoolctl
+        from numpy._core._multiarray_umath import __cpu_features__
+        from grokbook import machine
+        on = [name for name, have in __cpu_features__.items() if have]
+        cores = [one["architecture"] for one in threadpoolctl.threadpool_info()
+                 if one["internal_api"] == "openblas"]
+        print(json.dumps([machine.instructions(), on, cores]))"""
+    command, env = [sys.executable, "-c", code], os.environ | environment
+    return json.loads(subprocess.run(command, env=env, capture_output=True, check=True).stdout)
 
 
 def test_instructions_are_those_in_use():
-    here = machine.instructions()
-    assert here.startswith("NumPy ")
-    older = instructions(OPENBLAS_CORETYPE="Prescott", NPY_DISABLE_CPU_FEATURES="X86_V3")
-    for part in ("NumPy AVX2", "OpenBLAS Haswell", "OpenBLAS Zen", "OpenBLAS SkylakeX"):
-        assert part not in here or part not in older
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    older = {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": " ".join(found)}
+    names = {"X86_V2": "SSE4.2", "X86_V3": "AVX2", "X86_V4": "AVX512"}
+    runs = levels(), levels(**older)
+    for text, on, cores in runs:
+        level, *blas = text.split(", ")
+        assert [one for one in blas if "Open" in one] == sorted({f"OpenBLAS {c}" for c in cores})
+        assert level.removeprefix("NumPy ") in [names.get(name, name) for name in on]
+    numpy = {text.split(", ")[0] for text, _, _ in runs}
+    assert len(numpy) == (2 if found else 1)
 
 
 def test_torch_is_named_once_it_is_loaded(monkeypatch):

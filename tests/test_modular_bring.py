@@ -134,6 +134,14 @@ class Replaces(torch.optim.SGD):
             "optimizer: its parameters must be the network's",
         ),
         (
+            lambda: Trainer(net := mlp(), *HALVES, optimizer=torch.optim.LBFGS(net.parameters())),
+            "optimizer = LBFGS: must step without a closure",
+        ),
+        (
+            lambda: Trainer(mlp(), *HALVES, optimizer="adam"),
+            "optimizer = 'adam': must be AdamW or SGD of this package or a torch",
+        ),
+        (
             lambda: Trainer(net := mlp(), *HALVES, optimizer=Replaces(net.parameters(), 0.1)).run(
                 [0, 2]
             ),

@@ -53,6 +53,21 @@ def test_codes_are_distinct_and_shared_by_both_places():
         assert by_symbol[b] == tuple(code)
 
 
+@pytest.mark.parametrize("p", [8, 23])
+def test_binary_digits_add_up_to_the_symbol_or_to_another(p):
+    pairs, n_bits = data.modular_pairs(p=p), len(f"{p - 1:b}")
+
+    def numbers(coded):
+        return (coded.inputs.view(-1, 2, n_bits) @ 2.0 ** torch.arange(n_bits)).long()
+
+    assert torch.equal(numbers(data.binary_digits(pairs)), pairs.inputs)
+    dealt = numbers(data.shuffled_digits(pairs, seed=1))
+    code = dict(zip(pairs.inputs.flatten().tolist(), dealt.flatten().tolist(), strict=True))
+    assert sorted(code.values()) == list(range(p))
+    assert any(symbol != number for symbol, number in code.items())
+    assert dealt.tolist() == [[code[a], code[b]] for a, b in pairs.inputs.tolist()]
+
+
 def test_digits_are_scaled_images():
     digits = data.digits()
     assert digits.inputs.shape == (1797, 64)
@@ -86,6 +101,10 @@ def test_split_takes_each_sample_once():
         (lambda: data.random_codes(data.digits()), "must be pairs of symbols"),
         (lambda: data.Dataset(torch.zeros(3, 2), torch.zeros(2).long(), 0, 2), "must be"),
         (lambda: data.Dataset(torch.zeros(3, 2), torch.full((3,), 4), 0, 2), "below 2"),
+        (
+            lambda: data.Dataset(torch.full((3, 2), 5), torch.zeros(3).long(), 3, 2),
+            "inputs reach 5: must be symbols below 3",
+        ),
     ],
 )
 def test_bad_input_is_refused(call, message):

@@ -24,6 +24,8 @@ def test_a_run_keeps_weights_and_goes_on():
     assert torch.equal(parts.run([30]).last, run.last)
     with pytest.raises(ValueError, match="must be one of"):
         run.at(7)
+    with pytest.raises(ValueError, match=r"keep = .*7\.5.*: must be a whole number"):
+        SMALL.trainer(0).run([0, 10], keep=[7.5])
 
 
 def test_a_run_ends_some_steps_after_generalisation():
@@ -90,3 +92,5 @@ def test_arrays_hold_each_seeds_run():
     assert together.tensors == runs[0].tensors
     with pytest.raises(ValueError, match="at least one run"):
         stack([])
+    with pytest.raises(ValueError, match="several runs as one have no weights"):
+        stack(arm.runs([0])).at(60)

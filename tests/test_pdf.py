@@ -6,6 +6,7 @@ The printed book is made once from the built site, and read with pypdf.
 import functools
 import os
 import re
+import shutil
 import unicodedata
 from itertools import pairwise
 
@@ -90,7 +91,7 @@ def test_a_browser_that_fails_leaves_nothing(monkeypatch, capsys, tmp_path):
     (tmp_path / "index.html").write_text("")
     monkeypatch.setattr(build, "HTML", tmp_path)
     monkeypatch.setattr(build, "main", lambda: 0)
-    monkeypatch.setattr(pdf, "chromium", lambda: "/bin/false")
+    monkeypatch.setattr(pdf, "chromium", lambda: shutil.which("false"))
     monkeypatch.setattr(pdf, "joined", lambda site: "")
     monkeypatch.setattr(pdf, "TARGET", tmp_path / "pdf" / "book.pdf")
     pdf.TARGET.parent.mkdir()

@@ -14,7 +14,8 @@ from guards import ROOT
 GENERATOR = re.compile(
     r"default_rng|RandomState|SeedSequence|PCG64|manual_seed|initial_seed|torch\.Generator"
     r"|^\s*(import random|from random import)|np\.random\.(?!Generator\b)|random_state\s*="
-    r"|torch\.seed\(|scipy\.stats\.\w+\.rvs",
+    r"|torch\.seed\(|scipy\.stats\.\w+\.rvs"
+    r"|\btorch\.(rand|randn|randint|randperm)\((?!.*generator=)",
     re.MULTILINE,
 )
 
@@ -46,6 +47,7 @@ def test_no_chapter_makes_its_own_generator(path):
         "np.random.SeedSequence(1)",
         "x = np.random.normal()",
         "KMeans(random_state=0)",
+        "w = torch.randn(3, 3)",
     ],
 )
 def test_the_guard_sees(line):

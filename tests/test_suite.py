@@ -129,10 +129,6 @@ def out_of_order(notebook):
     guards.code_cells(notebook)[-1].execution_count += 1
 
 
-def unseeded(notebook):
-    guards.code_cells(notebook)[1].source += "\nrng = np.random.default_rng()"
-
-
 def warned(notebook):
     output = nbformat.v4.new_output("stream", name="stderr", text="RuntimeWarning")
     guards.code_cells(notebook)[2].outputs.append(output)
@@ -182,7 +178,6 @@ def set_up_too_late(notebook):
         (without_alt, guards.figures_are_described),
         (alt_is_caption, guards.figures_are_described),
         (unlabelled, guards.figures_are_described),
-        (unseeded, guards.no_unseeded_randomness),
         (too_long, guards.within_size),
         (too_many, guards.few_cells),
         (without_exercises, guards.has_the_template),
@@ -210,35 +205,13 @@ def test_a_chapter_has_at_most_45_cells(count, page, fine):
     assert (guards.few_cells(notebook) == []) == fine
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "x = np.random.rand(3)",
-        "np.random.seed(0)",
-        "rng = np.random.default_rng( )",
-        "import random",
-        "w = torch.randn(3, 3)",
-    ],
-)
-def test_unseeded_randomness_is_found(code):
-    assert guards.UNSEEDED.search(code)
-
-
-@pytest.mark.parametrize(
-    "code",
-    ["rng = np.random.default_rng(0)", "np.random.SeedSequence(1)", "torch.randn(3, generator=g)"],
-)
-def test_seeded_randomness_is_not(code):
-    assert not guards.UNSEEDED.search(code)
-
-
-def test_an_edited_theory_constant_turns_the_theory_tests_red(tmp_path):
+@pytest.mark.parametrize("factor", ["2", "2.02"])
+def test_an_edited_theory_constant_turns_the_theory_tests_red(tmp_path, factor):
     shutil.copytree(guards.ROOT / "grokbook", tmp_path / "grokbook")
     theory = tmp_path / "grokbook" / "linear" / "theory.py"
-    code = theory.read_text("utf-8")
-    spoilt = code.replace("rate = 2 * setting.learning_rate", "rate = 2.02 * setting.learning_rate")
-    assert spoilt != code
-    theory.write_text(spoilt, "utf-8")
+    code, rate = theory.read_text("utf-8"), "rate = {} * setting.learning_rate"
+    assert rate.format(2) in code
+    theory.write_text(code.replace(rate.format(2), rate.format(factor)), "utf-8")
     tests = guards.ROOT / "tests" / "test_linear_theory.py"
     options = ["-q", "-x", "-o", "addopts=", "-o", "pythonpath=", "-p", "no:cacheprovider"]
     run = subprocess.run(
@@ -249,8 +222,8 @@ def test_an_edited_theory_constant_turns_the_theory_tests_red(tmp_path):
         text=True,
         check=False,
     )
-    assert run.returncode == 1, run.stdout
-    assert "1 failed" in run.stdout
+    assert run.returncode == (factor != "2"), run.stdout
+    assert ("1 failed" in run.stdout) == (factor != "2")
 
 
 def test_a_store_without_its_provenance_is_seen():

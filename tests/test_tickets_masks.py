@@ -240,9 +240,3 @@ def test_masks_of_another_shape_are_refused():
 def test_pruning_rates_out_of_range_are_refused(criterion, rate):
     with pytest.raises(ValueError, match="rate = "):
         masks.at_initialisation(criterion, SMALL, 0, rate)
-
-
-@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
-def test_rates_of_magnitude_too(rate):
-    with pytest.raises(ValueError, match="rate = "):
-        masks.magnitude(SMALL.initial(0), rate)

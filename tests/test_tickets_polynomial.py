@@ -36,23 +36,27 @@ def test_training_is_that_of_torch(share):
         (w.view(s) * m).clone().requires_grad_()
         for w, s, m in zip(start.split(polynomial.SIZES), polynomial.SHAPES, masks, strict=True)
     ]
-    x, y, *_ = polynomial.samples(1)
-    optimizer = torch.optim.AdamW(parts, 1e-2, betas=(0.9, 0.98), weight_decay=1.0)
-    for _ in range(5):
-        hidden = x
+    x, y, *test = polynomial.samples(1)
+
+    def error(hidden, y):
         for part in parts[:-1]:
             hidden = torch.relu(hidden @ part)
-        loss = ((hidden @ parts[-1])[:, 0] - y).square().mean()
+        return ((hidden @ parts[-1])[:, 0] - y).square().mean()
+
+    losses = [[error(x, y).item(), error(*test).item()]]
+    optimizer = torch.optim.AdamW(parts, 1e-2, betas=(0.9, 0.98), weight_decay=1.0)
+    for _ in range(5):
         optimizer.zero_grad()
-        loss.backward()
+        error(x, y).backward()
         for part, keep in zip(parts, masks, strict=True):
             part.grad.mul_(keep)
         optimizer.step()
+    losses.append([error(x, y).item(), error(*test).item()])
     run = polynomial.train(1, [0, 5], mask=mask)
     wanted = torch.cat([part.detach().flatten() for part in parts])
     torch.testing.assert_close(run.weights, wanted, rtol=1e-3, atol=1e-5)
     assert run.step.tolist() == [0, 5]
-    assert np.all(run.train_loss > 0)
+    np.testing.assert_allclose(np.column_stack([run.train_loss, run.test_loss]), losses, rtol=1e-3)
     assert torch.all(run.weights[mask == 0] == 0)
 
 
@@ -68,6 +72,8 @@ def test_rounding_of_the_learning_rate_leaves_the_losses(seed):
 def test_bad_input():
     with pytest.raises(ValueError, match=r"mask has shape \(3,\)"):
         polynomial.train(0, [0, 1], mask=torch.ones(3))
+    with pytest.raises(ValueError, match=r"record holds 1\.5: must be whole"):
+        polynomial.train(0, [0, 1.5])
     with pytest.raises(ValueError, match="scale = 0"):
         polynomial.initial(0, 0.0)
     with pytest.raises(ValueError, match="n_samples = 0"):

@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from grokbook.curves import Curves
-from grokbook.modular import Pairs
+from grokbook.modular import Pairs, fourier
+from grokbook.modular.loss import CrossEntropy
 from grokbook.modular.run import RECORDS, Run, schedule
-from grokbook.tickets import controls, masks, paper, popup, tables, tasks
+from grokbook.tickets import controls, graphs, masks, paper, popup, tables, tasks
 from grokbook.tickets.popup import edge_popup, initial_scores, popped
-from grokbook.tickets.setting import TRANSFORMER
+from grokbook.tickets.setting import FAST, TRANSFORMER
 
-SMALL = popup.TABLE.replace(task=Pairs(p=7, unordered=True))
+SMALL = FAST.replace(task=Pairs(p=7, unordered=True))
+EASY = SMALL.replace(task=Pairs(p=23, unordered=True), train_fraction=0.95)
 
 
 def test_popped_keeps_the_largest_sizes_of_each_matrix():
@@ -99,15 +101,9 @@ def test_a_table_collects_runs_and_continues_their_curves():
         table.of("none")
 
 
-def test_sweeps_add_their_arms():
+def test_norm_arms_go_on_from_the_dense_run():
     trainer, dense = controls.dense_run(SMALL, 0, 60, keep=[0, 65])
-    table = controls.Table(60)
     runs = controls.norm_arms(SMALL, 0, trainer, dense, 70, [0, 65])
-    for arm, run in runs.items():
-        table.add(arm, 0, run)
-    controls.add_no_decay(table, SMALL, 0, dense, 3)
-    arms = {row["arm"] for row in table.rows}
-    assert {"ticket", "dense, no decay"} <= arms
     norms = controls.norms_of(runs, [0, 65])
     assert norms.shape == (4, 2, 2)
     assert norms[1, 0, 0] == pytest.approx(norms[2, 0, 0], rel=1e-4)
@@ -118,13 +114,13 @@ def test_sweeps_add_their_arms():
     assert np.all(np.diff(runs["dense"].curves.step) > 0)
 
 
-def jumps(step, memorised, generalised):
+def jumps(step, memorised, generalised, n_weights=50):
     """A run whose accuracies jump from 0 to 1, with other weights at each step."""
     step = np.array(step)
     curves = [0.0 * step] * 2 + [(step >= one).astype(float) for one in (memorised, generalised)]
     rng = torch.Generator().manual_seed(1)
     rest = dict.fromkeys((*RECORDS, "alignment"), 0.0 * step)
-    weights = torch.randn(len(step), 50, generator=rng)
+    weights = torch.randn(len(step), n_weights, generator=rng)
     return Run(Curves(step, *curves), tensors=(), kept=step, weights=weights, **rest)
 
 
@@ -136,8 +132,7 @@ def test_mask_times_are_shares_of_the_generalisation_time():
 
 
 def test_tickets_of_rates_and_of_mask_times():
-    easy = SMALL.replace(task=Pairs(p=23, unordered=True), train_fraction=0.95)
-    options = {"setting": easy, "n_steps": 1500, "wait": 100, "ticket_steps": 40}
+    options = {"setting": EASY, "n_steps": 1500, "wait": 100, "ticket_steps": 40}
     cut = {"rates": [0.3], "early": [60], "shares": [0.5, 1.5]}
     found = tables.tickets_of([4, 2], **options, **cut)
     names = ["dense", "k = 0.3", "mask at step 60", "mask at 0.5 t_gen", "mask at 1.5 t_gen"]
@@ -150,8 +145,8 @@ def test_tickets_of_rates_and_of_mask_times():
     assert alone["ended"][1] == 40
     assert alone["ended"][2] > 40
     for k, step, rate, n in ((1, alone["ended"][0], 0.3, 40), (4, round(1.5 * dense), 0.6, 40)):
-        mask = masks.magnitude(easy.trainer(2).run([step]).last, rate)
-        again = easy.trainer(2, mask=mask).run(range(n + 1))
+        mask = masks.magnitude(EASY.trainer(2).run([step]).last, rate)
+        again = EASY.trainer(2, mask=mask).run(range(n + 1))
         np.testing.assert_array_equal(
             alone["test_accuracy"][k, : n + 1], again.continued("test_accuracy", range(n + 1))
         )
@@ -169,10 +164,48 @@ def test_masks_on_the_way_are_shares_of_the_run():
 
 
 def test_runs_of_other_tasks_end_after_generalisation():
-    easy = SMALL.replace(task=Pairs(p=23, unordered=True), train_fraction=0.95)
-    for run in tasks.dense_and_ticket(easy, 0, range(1001), range(1001)):
+    for run in tasks.dense_and_ticket(EASY, 0, range(1001), range(1001)):
         assert np.isfinite(run.t_gen)
         assert 148 <= run.kept[-1] - run.t_gen <= 152
+
+
+def test_graph_measures_by_name():
+    shapes, spans = {"a": (4, 6), "b": (6, 5)}, {"a": slice(0, 24), "b": slice(24, 54)}
+    weights = torch.randn(54, generator=torch.Generator().manual_seed(0))
+    mask = masks.magnitude(weights, 0.4)
+    found = paper.graph_measures(weights, mask, spans, shapes)
+    for k, (name, span) in enumerate(spans.items()):
+        sizes, kept = (one[span].view(shapes[name]).numpy() for one in (weights.abs(), mask))
+        largest, edges = [np.linalg.svd(one)[1] for one in (sizes, kept)], kept.sum()
+        wanted = {
+            "weighted gap": largest[0][0] - largest[0][1],
+            "spectral gap": largest[1][0] - largest[1][1],
+            "Ramanujan gap": (4 * edges / sum(kept.shape) - 1) ** 0.5 - largest[1][1],
+            "path length": graphs.path_length(kept),
+            "clustering": graphs.clustering(kept),
+        }
+        assert list(wanted) == list(paper.GRAPH_MEASURES)
+        np.testing.assert_allclose(found[:, k], list(wanted.values()), rtol=1e-5)
+
+
+def test_structure_of_the_kept_weights():
+    kept, spans = [0, 100, 2000, 4000, 6000], SMALL.spans()
+    dense = jumps(kept[:4], 100, 2000, n_weights=SMALL.initial(0).numel())
+    shapes = {name: one.shape for name, one in SMALL.untrained(0).named_parameters()}
+    found = paper._structure(SMALL, shapes, dense, kept, ())
+    for k, one in enumerate(dense.weights):
+        table = (one[spans[name]].view(shapes[name]).double() for name in ("W_emb", "W_in"))
+        entropy = fourier.entropy(torch.matmul(*table).numpy()).mean()
+        assert found["entropy"][k] == pytest.approx(entropy, rel=1e-4)
+        sizes = [one.abs().sum(), one.square().sum().sqrt()]
+        np.testing.assert_allclose(found["norm"][k], sizes, rtol=1e-5)
+    cut = [masks.magnitude(one, 0.6) > 0 for one in dense.weights]
+    for k, (one, two) in {2: (cut[0], cut[2]), 3: (cut[2], cut[3])}.items():
+        for distance, part in zip(found["jaccard"][k], [slice(None), *spans.values()], strict=True):
+            share = (one & two)[part].sum() / (one | two)[part].sum()
+            assert distance == pytest.approx(1 - float(share), abs=1e-6)
+    assert np.isnan(found["jaccard"][[0, 1, 4]]).all()
+    assert np.isnan(found["norm"][4]).all()
 
 
 def test_the_papers_arm_has_its_shapes():
@@ -207,16 +240,79 @@ def test_the_pairs_arm_has_its_shapes():
     assert np.all(ticket[:, 11:] == ticket[:, 10:11])
 
 
-def test_stored_sweeps_have_their_rows():
-    found = tables.norm_controls([1], n_steps=30, keep=[0, 30])
-    assert found["arm"].tolist() == list(controls.NORM_ARMS)
-    assert found["norms"].shape == (4, 2, 2)
-    found = tables.pruned_at_initialisation([1, 2], setting=SMALL, n_steps=2)
-    assert found["seed"].tolist() == [1] * 5 + [2] * 5
-    assert found["arm"].tolist() == list(masks.CRITERIA) * 2
-    found = tables.without_decay([1], n_steps=2)
-    free = [f"no decay, k = {rate}" for rate in controls.NO_DECAY_RATES]
-    assert found["arm"].tolist() == ["dense", "dense, no decay", *free]
+def rows_are(found, arms, n_steps, seed=0):
+    """Each row of ``found`` is the run that its setting and options of the trainer give."""
+    assert found["arm"].tolist() == list(arms)
+    assert set(found["seed"]) == {seed}
+    ends = np.broadcast_to(n_steps, len(arms))
+    np.testing.assert_array_equal(found["ended"], ends)
+    for k, ((setting, options), end) in enumerate(zip(arms.values(), ends, strict=True)):
+        run = setting.trainer(seed, **options).run([int(end)])
+        norms = [float(torch.linalg.vector_norm(run.last, p)) for p in (1, 2)]
+        np.testing.assert_allclose(found["norm"][k], norms, rtol=1e-6)
+        for name in ("train_accuracy", "test_accuracy"):
+            assert found[name][k, -1] == np.float32(getattr(run.curves, name)[-1])
+
+
+def test_what_a_mask_carries(monkeypatch):
+    monkeypatch.setattr(tables, "QUICK", SMALL)
+    dense = SMALL.trainer(0).run([51], keep=[50])
+    mask, early = masks.magnitude(dense.last, 0.6), masks.magnitude(dense.at(50), 0.6)
+    initial, fresh = SMALL.initial(0), SMALL.initial(100)
+    starts = {"dense": {}, "ticket": {"mask": mask}}
+    for name, weights in controls.transplants(SMALL, initial, fresh).items():
+        starts[name] = {"mask": mask, "weights": weights}
+    starts["fresh initial weights"] = {"mask": mask, "weights": fresh}
+    starts["shuffled in its layers"] = {"mask": masks.shuffled(mask, SMALL.spans(), 100)}
+    starts["mask at step 50"] = {"mask": early}
+    arms = {name: (SMALL, start) for name, start in starts.items()}
+    rows_are(tables.carried([0], n_steps=51), arms, 51)
+
+
+def test_tickets_without_decay_and_of_other_norms(monkeypatch):
+    monkeypatch.setattr(tables, "QUICK", SMALL)
+    last, initial = SMALL.trainer(0).run([15]).last, SMALL.initial(0)
+    free = SMALL.replace(optimizer=replace(SMALL.optimizer, weight_decay=0.0))
+    arms = {"dense": (SMALL, {}), "dense, no decay": (free, {})}
+    for rate in (0.6, 0.7, 0.8, 0.9):
+        arms[f"no decay, k = {rate}"] = (free, {"mask": masks.magnitude(last, rate)})
+    rows_are(tables.without_decay([0], n_steps=15), arms, 15)
+    mask = masks.magnitude(last, 0.6)
+    arms = {"dense": (SMALL, {}), "ticket": (SMALL, {"mask": mask})}
+    for p in (1, 2):
+        weights = initial * masks.norm_ratio(initial, mask, p)
+        arms[f"dense, L{p} norm of the ticket"] = (SMALL, {"weights": weights})
+    found = tables.norm_controls([0], n_steps=15, keep=[0, 15], setting=SMALL)
+    rows_are(found, arms, 15)
+    np.testing.assert_allclose(found["norms"][:, 1], found["norm"], rtol=1e-6)
+
+
+def test_masks_made_at_initialisation():
+    made = {name: masks.at_initialisation(name, SMALL, 3, 0.6) for name in masks.CRITERIA}
+    arms = {name: (SMALL, {"mask": mask}) for name, mask in made.items()}
+    rows_are(tables.pruned_at_initialisation([3], setting=SMALL, n_steps=5), arms, 5, seed=3)
+
+
+def test_masks_of_twice_the_generalisation_time(monkeypatch):
+    fast = EASY.replace(optimizer=replace(EASY.optimizer, learning_rate=3e-2))
+    monkeypatch.setattr(tables, "QUICK", fast)
+    monkeypatch.setattr(tables, "dense_run", partial(controls.dense_run, wait=20))
+    found = tables.late_masks([0], precisions=["float32"], n_steps=600, short=20)
+    end, late = int(found["ended"][0]), round(2 * found["t_gen"][0])
+    one = fast.replace(loss=CrossEntropy("float32"))
+    dense = one.trainer(0).run([late], keep=[end])
+    starts = [{}, {"mask": masks.magnitude(dense.at(end), 0.6)}]
+    starts += [{}, {"mask": masks.magnitude(dense.last, 0.6)}]
+    names = ("dense", "ticket", "dense at 2 t_gen", "mask at 2 t_gen")
+    arms = {f"float32: {name}": (one, start) for name, start in zip(names, starts, strict=True)}
+    rows_are(found, arms, [end, 10, late, 10])
+
+
+def test_unknown_ways_and_precisions_are_refused():
+    with pytest.raises(ValueError, match="way = 'nonsense': must be one of"):
+        popup.run_way("nonsense", SMALL, 0, SMALL.initial(0), [0, 1])
+    with pytest.raises(ValueError, match="precisions = 'float16': must be one of"):
+        tables.late_masks([0], precisions=["float16"], n_steps=2, short=2)
 
 
 def test_edge_popup_refuses_weights_of_another_shape():

@@ -8,8 +8,9 @@ import torch
 
 from grokbook import results
 from grokbook.curves import LEVEL, crossing_time
-from grokbook.tickets import controls, experiments, masks, popup, tables
-from grokbook.tickets.setting import PAPER, QUICK
+from grokbook.modular.setting import Setting
+from grokbook.tickets import controls, experiments, masks, popup, remedies, tables
+from grokbook.tickets.setting import FAST, PAPER, QUICK
 
 DECLARED = {run.name: dict(run.parameters) for run in experiments.RUNS}
 
@@ -129,9 +130,9 @@ def test_edge_popup():
     shape = (len(starts), len(popup.WAYS), n_seeds, kept["step"].size)
     assert kept["test_accuracy"].shape == shape
     assert kept["graph"].shape == (n_seeds, len(parameters["graph_steps"]), 5, 4)
-    memory = popup.TABLE.trainer(0).run([starts[1]])
+    memory = FAST.trainer(0).run([starts[1]])
     for k, way in enumerate(popup.WAYS):
-        run = popup.run_way(way, popup.TABLE, 0, memory.last, [0, 50])
+        run = popup.run_way(way, FAST, 0, memory.last, [0, 50])
         again = run.continued("train_accuracy", [0, 50])
         np.testing.assert_allclose(kept["train_accuracy"][1, k, 0, :2], again, atol=0.02)
 
@@ -170,3 +171,26 @@ def test_transformer():
     assert kept["test_accuracy"].shape == (2, 10, kept["step"].size)
     trainer = DECLARED["tickets-transformer"]["setting"].trainer(0)
     same_start(kept, kept["train_accuracy"][0, 0], trainer.run(range(41)), 40)
+
+
+def test_remedies_on_addition(monkeypatch):
+    """Every remedy, one seed, as far as it takes few steps; times to a record of 10 steps."""
+    kept, seed, made, trainer = results.load("tickets-remedies"), 2, [], Setting.trainer
+
+    def noted(setting, *arguments, **options):
+        made.append((setting, trainer(setting, *arguments, **options), options))
+        return made[-1][1]
+
+    monkeypatch.setattr(remedies, "LAST", {"NS": 50, "GT": 130})
+    monkeypatch.setattr(Setting, "trainer", noted)
+    found = remedies.modular_remedies([seed])
+    assert found.keys() == kept.arrays.keys()
+    for name, (time,) in found.items():
+        stored = kept[name][seed]
+        wanted = stored if stored < remedies.LAST[name[:2]] else np.inf
+        assert time == pytest.approx(wanted, abs=10)
+    # The ticket is trained last, without decay, under the mask of the control with decay.
+    decayed = [one for setting, one, _ in made if setting == remedies.remedied(1.0)["control"]][-1]
+    setting, _, options = made[-1]
+    assert torch.equal(options["mask"], masks.magnitude(decayed.weights, 0.6))
+    assert setting == remedies.remedied(0.0)["control"]

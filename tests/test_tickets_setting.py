@@ -41,7 +41,7 @@ def test_masked_training_is_that_of_a_network_that_multiplies_by_its_mask():
     assert torch.all(run.last[mask == 0] == 0)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["float32", "complement"])
 def test_precisions_agree_while_nothing_collapses(precision):
     run = SMALL.replace(loss=PRECISIONS[precision]).trainer(0).run([30])
     torch.testing.assert_close(run.last, SMALL.trainer(0).run([30]).last, rtol=1e-2, atol=1e-3)

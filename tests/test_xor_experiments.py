@@ -71,6 +71,13 @@ def test_a_slice_of_the_lost_clusters():
         assert np.max(np.abs(again["cluster_accuracy"] - stored.cluster_accuracy.values)) < 0.05
 
 
+def test_unknown_cases_are_refused():
+    with pytest.raises(ValueError, match="case = 'none': must be one of"):
+        experiments.delay(0, "none")
+    with pytest.raises(ValueError, match="where = 'none': must be one of"):
+        experiments.lost_clusters(0, 50, "none")
+
+
 def test_the_loop_on_full_vectors_at_another_size(monkeypatch):
     """At the paper's size a run needs 600 MB: the chapter repeats a slice of one."""
     small = XorSetting(d_in=60, n_train=12, n_test=8, width=30, signal_norm=4.0)

@@ -1,7 +1,5 @@
 """Training on XOR clusters (paper XC): the reduction against full vectors, as algebra and law."""
 
-import ast
-import inspect
 from dataclasses import replace
 from functools import partial
 
@@ -9,23 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from grokbook.xor import XorSetting, samples, simulate, theory, within_assumptions
+from grokbook.xor import XorSetting, samples, simulate, within_assumptions
 
 SMALL = XorSetting(d_in=60, n_train=12, n_test=8, width=30, signal_norm=4.0, label_noise=0.2)
 PAPER = XorSetting()
-
-
-def test_theory_and_simulation_do_not_import_each_other():
-    def imported(module):
-        nodes = ast.walk(ast.parse(inspect.getsource(module)))
-        return " ".join(
-            f"{getattr(node, 'module', '')} {' '.join(alias.name for alias in node.names)}"
-            for node in nodes
-            if isinstance(node, ast.Import | ast.ImportFrom)
-        )
-
-    assert "theory" not in imported(simulate)
-    assert "simulate" not in imported(theory)
 
 
 # --- algebra: inner products are enough ----------------------------------------------------------
@@ -44,6 +29,15 @@ def test_inner_products_train_like_full_vectors(step_size):
         for name in ("output", "projection"):
             ours, theirs = getattr(reduced, name), getattr(direct, name)
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10 * np.abs(theirs).max())
+
+
+def test_groups_hold_each_point_by_cluster_and_flip():
+    one = samples.draw(SMALL, 0).data
+    wanted = np.zeros((4, 2, 12))
+    for i in range(12):
+        wanted[one.cluster[i], int(one.flipped[i]), i] = 1
+    assert 0 < one.flipped.sum() < 12
+    np.testing.assert_array_equal(one.groups, wanted)
 
 
 def test_the_logistic_loss_matters_once_outputs_are_large():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import expit, ndtr
 from scipy.stats import kstest
 
 from grokbook.curves import crossing_time
@@ -17,15 +17,20 @@ def test_the_paper_leaves_its_own_assumptions():
     rows = {one.name: one for one in theory.assumptions(PAPER)}
     assert list(rows) == ["A1", "A2", "A3", "A4", "A5", "A6"]
     assert [name for name, one in rows.items() if not one.holds] == ["A1", "A2", "A5"]
-    assert rows["A1"].left == pytest.approx(1250)
-    assert rows["A1"].right == pytest.approx(200**0.51 * 200)
     assert rows["A2"].slack == pytest.approx(40_000 / (200**2 * 1250))
-    assert rows["A5"].left == pytest.approx(1e-15 * 200 * 1000**1.5 * 40_000)
-    assert rows["A5"].right == pytest.approx(1.25e-9)
     stricter = {one.name: one for one in theory.assumptions(PAPER, 20)}
     assert stricter["A3"].holds
     assert not next(a for a in theory.assumptions(PAPER, 21) if a.name == "A3").holds
-    assert stricter["A1"].slack == pytest.approx(rows["A1"].slack / 20)
+    sides = {
+        "A1": (1250, 20 * 200**0.51 * 200),
+        "A2": (40_000, 20 * 5e7),
+        "A3": (0.05, 0.05),
+        "A4": (1e-12, 1 / 1.6e8),
+        "A5": (8e-9 * 1000**1.5, 1.25e-9),
+        "A6": (1000, 20 * 200**0.02),
+    }
+    for name, both in sides.items():
+        assert (stricter[name].left, stricter[name].right) == pytest.approx(both)
 
 
 def test_a_setting_within_the_assumptions():
@@ -174,14 +179,14 @@ def test_memorisation_time_inverts_early_fit():
 
 
 def test_delay_ratio():
-    """The law in its own terms, and what does not enter it."""
-    ratio, paper = theory.delay_ratio(PAPER), PAPER.signal_norm**2
-    constant = np.sqrt(2) / (0.8416212 * 0.9 / np.sqrt(2 * np.pi))
-    assert constant == pytest.approx(4.68, abs=0.005)
-    own = constant * np.sqrt(1000) * 40_000 / (200 * paper) * np.log(40_000 / paper)
-    assert ratio == pytest.approx(own, rel=1e-6)
+    """A case by hand, p = e ‖μ‖² and 2 m = 20²: 20 e / (n z_0.8 φ(0)); and what enters the law."""
+    squared = 10_000 / np.e
+    by_hand = XorSetting(10_000, 100, width=200, signal_norm=squared**0.5, label_noise=0.0)
+    assert theory.delay_ratio(by_hand) == pytest.approx(0.2 * 2.7182818 / (0.8416212 * 0.3989423))
+    ratio = theory.delay_ratio(PAPER)
     assert theory.delay_ratio(replace(PAPER, step_size=1e-16, init_std=3e-15)) == ratio
     assert theory.delay_ratio(replace(PAPER, width=250)) == pytest.approx(ratio / 2)
+    assert theory.delay_ratio(replace(PAPER, n_train=400)) == pytest.approx(ratio / 2)
     clean = theory.delay_ratio(replace(PAPER, label_noise=0.0))
     assert clean == pytest.approx(0.9 * ratio)
 
@@ -203,7 +208,10 @@ def test_delay_ratio_of_small_runs(changed):
 
 def test_gradients_stay_at_one_half():
     run = simulate.descend(PAPER, [15], 0)
-    assert 0 < theory.gradient_deviation(PAPER, run.output) < 1e-9
+    # Halves of double precision know a difference of 1e-9 to 1e-7 of it.
+    largest = np.abs(expit(PAPER.step_size * run.output) - 0.5).max()
+    assert 0 < largest < 1e-9
+    assert theory.gradient_deviation(PAPER, run.output) == pytest.approx(largest, rel=1e-6)
 
 
 @pytest.mark.parametrize(
