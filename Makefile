@@ -10,9 +10,9 @@ PYTHON ?= $(shell own=$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/nu
 	for one in "$$own" python3.11 python3 python3.12 python3.13; do \
 	"$$one" -c '$(CAN)' 2>/dev/null && echo "$$one" && exit; done; echo python3)
 SHIFT ?=
-CPU ?=
-THREADS ?=
-CHAPTERS ?=
+CPU =
+THREADS =
+CHAPTERS =
 IN_VENV = .venv/bin/python
 
 help: ## print this list

@@ -83,7 +83,7 @@ def _parser():
     run.add_argument("--seeds", metavar="LIST", help="other seeds: 100-104 or 3,5,9; needs --out")
     sweeps = command("sweep", "list the sweeps, run or resume one, or say what is there")
     sweeps.add_argument("name", nargs="?", metavar="NAME", help="sweep to run or resume")
-    sweeps.add_argument("--size", choices=SIZES, default="book", help="default: book")
+    sweeps.add_argument("--size", choices=SIZES, help="default: book")
     sweeps.add_argument("--status", action="store_true", help="say what is there, run nothing")
     where = sweeps.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=_jobs, metavar="N", help="workers (default: all cores)")
@@ -185,11 +185,11 @@ def sweep_command(options: argparse.Namespace) -> int:
     if options.status:
         return command.show_status(options.name, options.out)
     if options.name is None:
-        if (options.out, options.jobs, options.scheduler) != (None, None, None):
-            return _refuse("--out, --jobs and --scheduler need the NAME of a sweep")
+        if {options.size, options.out, options.jobs, options.scheduler} != {None}:
+            return _refuse("--size, --out, --jobs and --scheduler need the NAME of a sweep")
         return command.list_sweeps()
     return command.run_sweep(
-        options.name, options.size, options.jobs, options.scheduler, options.out
+        options.name, options.size or "book", options.jobs, options.scheduler, options.out
     )
 
 

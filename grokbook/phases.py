@@ -59,5 +59,6 @@ def median_time(times) -> np.ndarray:
     """Median over the last axis, ``inf`` where half of the runs or more never got there.
 
     Of an even number it is the upper of the two in the middle: none lies between 100 and never.
+    nan where one of the times is.
     """
     return np.quantile(np.asarray(times, float), 0.5, axis=-1, method="higher")

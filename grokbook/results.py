@@ -242,7 +242,7 @@ def agree(live, stored, *, within: float | None = None, factor: float | None = N
     """Whether what ran again agrees with what is stored, in every entry.
 
     ValueError if the shapes differ, are empty, or not exactly one of ``within`` and ``factor``
-    is given.
+    is given, a number >= 0.
 
     Parameters
     ----------

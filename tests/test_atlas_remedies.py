@@ -110,8 +110,11 @@ def test_arms_differ_from_the_ticket_as_they_say(drawn, monkeypatch):
     for name, (model, mask, _) in arm.items():
         assert mask.mean() == pytest.approx(0.4), name
         if name in ("shuffled mask", "random mask"):
-            # Two draws of 2400 of 6000 places have 2400 x 0.4 in common, to 4 x sqrt(345).
-            assert abs(np.sum(mask * ticket) - 960) < 4 * 345**0.5
+            rows = ticket if name == "shuffled mask" else ticket.reshape(1, -1)
+            kept, n = rows.sum(axis=1), rows.shape[1]
+            # Two draws of k of n places have k²/n in common, here to four deviations.
+            spread = np.sum((kept * (n - kept) / n) ** 2 / (n - 1)) ** 0.5
+            assert abs(np.sum(mask * ticket) - np.sum(kept**2 / n)) < 4 * spread
             same = np.array_equal(mask.sum(axis=1), ticket.sum(axis=1))
             assert same == (name == "shuffled mask")
         else:

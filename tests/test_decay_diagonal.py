@@ -171,6 +171,12 @@ def test_matrices_follow_the_equations():
         (lambda: diagonal_theory.kernel_accuracy(MISGROKKING), "data"),
         (lambda: diagonal_theory.normaliser(0.5, 0.1, 0.5), "init_scale"),
         (lambda: completion.CompletionSetting(3, 9), "n_train"),
+        (
+            lambda: completion.gradient_descent(
+                completion.CompletionSetting(5, 9, learning_rate=5.0), 0, [300]
+            ),
+            "learning_rate = 5: must be smaller here",
+        ),
         (lambda: completion.flow(completion.CompletionSetting(5, 9), 0, [0.0, 1.0]), "clock"),
     ],
 )

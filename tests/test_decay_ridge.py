@@ -268,6 +268,14 @@ def test_signs_of_eigenvectors_move_nothing(monkeypatch):
             lambda: ridge_simulate.solve(PAPER, np.ones((2, 3)), [1, 2, 3], [1, 2, 3], [], []),
             r"labels has shape \(3,\): must have shape \(2,\)",
         ),
+        (
+            lambda: ridge_simulate.solve(PAPER, np.ones((3, 2)), [1] * 3, [1, 2], [[1, 2]], [1]),
+            r"features has shape \(3, 2\): must have no more rows than columns",
+        ),
+        (
+            lambda: ridge_simulate.times(replace(PAPER, learning_rate=300.0), [0]),
+            r"learning_rate = 300\.0: must be at most [\d.]+ here",
+        ),
         (lambda: deep_clock.trajectory(NET, [1], [0], n_test=0), "n_test = 0: must be"),
         (
             lambda: deep_clock.trajectory(

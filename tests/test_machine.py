@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from grokbook import machine, source
@@ -63,29 +62,32 @@ def test_a_hooks_repository_is_not_asked(package, monkeypatch, tmp_path):
 
 
 def levels(**environment):
-    """instructions() of another process, and by NumPy's flags and threadpoolctl what is in use."""
+    """instructions() of another process; by NumPy and threadpoolctl what is in use, what can be."""
     code = """if True:
-        import json, scipy.linalg, threadpoolctl
-        from numpy._core._multiarray_umath import __cpu_features__
+        import json, numpy, scipy.linalg, threadpoolctl
         from grokbook import machine
-        on = [name for name, have in __cpu_features__.items() if have]
+        core = getattr(numpy, "_core", None) or numpy.core
+        on = [name for name, have in core._multiarray_umath.__cpu_features__.items() if have]
+        found = numpy.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
         cores = [one["architecture"] for one in threadpoolctl.threadpool_info()
                  if one["internal_api"] == "openblas"]
-        print(json.dumps([machine.instructions(), on, cores]))"""
+        print(json.dumps([machine.instructions(), on, cores, found]))"""
     command, env = [sys.executable, "-c", code], os.environ | environment
+    env |= {"NPY_DISABLE_CPU_FEATURES": environment.get("NPY_DISABLE_CPU_FEATURES", "")}
     return json.loads(subprocess.run(command, env=env, capture_output=True, check=True).stdout)
 
 
 def test_instructions_are_those_in_use():
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    own = levels()
+    found = own[-1]
     older = {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": " ".join(found)}
     names = {"X86_V2": "SSE4.2", "X86_V3": "AVX2", "X86_V4": "AVX512"}
-    runs = levels(), levels(**older)
-    for text, on, cores in runs:
+    runs = own, levels(**older)
+    for text, on, cores, _ in runs:
         level, *blas = text.split(", ")
         assert [one for one in blas if "Open" in one] == sorted({f"OpenBLAS {c}" for c in cores})
         assert level.removeprefix("NumPy ") in [names.get(name, name) for name in on]
-    numpy = {text.split(", ")[0] for text, _, _ in runs}
+    numpy = {text.split(", ")[0] for text, *_ in runs}
     assert len(numpy) == (2 if found else 1)
 
 

@@ -135,11 +135,15 @@ class Replaces(torch.optim.SGD):
         ),
         (
             lambda: Trainer(net := mlp(), *HALVES, optimizer=torch.optim.LBFGS(net.parameters())),
-            "optimizer = LBFGS: must step without a closure",
+            "optimizer = LBFGS: must step without an argument",
         ),
         (
             lambda: Trainer(mlp(), *HALVES, optimizer="adam"),
             "optimizer = 'adam': must be AdamW or SGD of this package or a torch",
+        ),
+        (
+            lambda: Trainer(mlp(), *HALVES, optimizer=AdamW),
+            "optimizer = <class .*AdamW'>: must be AdamW or SGD of this package or a torch",
         ),
         (
             lambda: Trainer(net := mlp(), *HALVES, optimizer=Replaces(net.parameters(), 0.1)).run(

@@ -102,14 +102,24 @@ def test_split_takes_each_sample_once():
         (lambda: data.Dataset(torch.zeros(3, 2), torch.zeros(2).long(), 0, 2), "must be"),
         (lambda: data.Dataset(torch.zeros(3, 2), torch.full((3,), 4), 0, 2), "below 2"),
         (
+            lambda: data.Dataset(torch.full((3, 2), 0.5), torch.zeros(3).long(), 3, 2),
+            "inputs = 0.5 to 0.5: must be whole",
+        ),
+        (lambda: data.Dataset(torch.tensor([[-1, 2]]), torch.zeros(1).long(), 3, 2), "= -1 to 2"),
+        (
             lambda: data.Dataset(torch.full((3, 2), 5), torch.zeros(3).long(), 3, 2),
-            "inputs reach 5: must be symbols below 3",
+            "inputs = 5 to 5: must be whole, from 0 to 2",
         ),
     ],
 )
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_data_set_may_be_empty():
+    pairs = data.modular_pairs(p=5)
+    assert len(pairs[pairs.labels > 4]) == 0
 
 
 def test_primes():

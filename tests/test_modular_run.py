@@ -24,8 +24,15 @@ def test_a_run_keeps_weights_and_goes_on():
     assert torch.equal(parts.run([30]).last, run.last)
     with pytest.raises(ValueError, match="must be one of"):
         run.at(7)
-    with pytest.raises(ValueError, match=r"keep = .*7\.5.*: must be a whole number"):
-        SMALL.trainer(0).run([0, 10], keep=[7.5])
+    # Steps of another run are floats; any iterable will do, or a single step.
+    again = SMALL.trainer(0).run((k for k in (0.0, 30.0)), keep={*run.step[:3]})
+    assert (again.kept.tolist(), again.step.tolist()) == ([0, 1, 2, 30], [0, 30])
+    assert SMALL.trainer(0).run(2, keep=1).kept.tolist() == [1, 2]
+    for keep in ([7.5], [-1], np.nan):
+        with pytest.raises(ValueError, match=r"keep = .*: must hold whole numbers >= 0"):
+            SMALL.trainer(0).run([0, 10], keep=keep)
+    with pytest.raises(ValueError, match="record starts at 0: must start from 30 on"):
+        parts.run([0, 40])
 
 
 def test_a_run_ends_some_steps_after_generalisation():

@@ -378,6 +378,8 @@ def test_agreement_needs_one_bound_and_one_shape():
         results.agree(1, 1)
     with pytest.raises(ValueError, match="must be exactly one of them"):
         results.agree(1, 1, within=1, factor=1)
+    with pytest.raises(ValueError, match="within or factor = -1: must be a finite number >= 0"):
+        results.agree(1, 1, within=-1)
     with pytest.raises(ValueError, match=r"live has shape \(2,\): must be \(3,\)"):
         results.agree([1, 2], [1, 2, 3], within=1)
     with pytest.raises(ValueError, match="not empty"):

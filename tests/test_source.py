@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -248,6 +249,13 @@ APART = {
         "ridge_simulate diagonal_simulate completion deep_clock",
     ),
 }
+
+
+def test_every_theory_and_every_simulation_is_on_one_side():
+    for package in subject_packages():
+        found = {name.rpartition(".")[2] for name in modules_of(package)}
+        named = " ".join(APART.get(package, ())).split()
+        assert {name for name in found if re.search("theory|simulate", name)} <= set(named)
 
 
 @pytest.mark.parametrize("package", APART)

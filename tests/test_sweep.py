@@ -101,7 +101,7 @@ def test_a_bad_declaration_is_refused(declared):
         replace(declared, function=lambda seed, a, b, place: {})
     with pytest.raises(ValueError, match=r"labels = \[\]: must hold \['step'\] too"):
         replace(declared, dims={"x": ("step",)})
-    with pytest.raises(ValueError, match="dims, dtypes = 'typo': must be one of"):
+    with pytest.raises(ValueError, match="dtypes = 'typo': must be one of"):
         replace(declared, dtypes={"typo": "float32"})
     with pytest.raises(ValueError, match="size = 'paper': must be one of 'small', 'book'"):
         declared.grid("paper")
@@ -345,8 +345,8 @@ def test_the_command_refuses_in_one_line(declared, finished, capsys, monkeypatch
         ("a-sweep", "--size", "paper"): "size = 'paper': must be one of 'small', 'book'",
         ("a-sweep", "--out", tmp_path / "none"): "must be an existing folder",
         ("--status", "--out", tmp_path / "none"): "must be an existing folder",
-        ("--out", tmp_path): "--out, --jobs and --scheduler need the NAME of a sweep",
-        ("--jobs", "2"): "--out, --jobs and --scheduler need the NAME of a sweep",
+        ("--out", tmp_path): "--size, --out, --jobs and --scheduler need the NAME of a sweep",
+        ("--size", "small"): "--size, --out, --jobs and --scheduler need the NAME of a sweep",
         ("a-sweep", "--out", "/proc"): "folder = '/proc': must be one to write to",
         ("a-sweep", "--scheduler", nobody): "must be the address of a running Dask scheduler",
         ("a-sweep", "--scheduler", "a b"): "must be the address of a running Dask scheduler",

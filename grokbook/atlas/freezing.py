@@ -61,7 +61,7 @@ def descend(
     """Full-batch gradient descent on the logistic loss, all seeds at once.
 
     The points have the label -1: the gradient of one with output f is sigma(f), which keeps its
-    relative accuracy however small it gets.
+    relative accuracy however small it gets.  ValueError for a setting with another loss.
 
     Parameters
     ----------

@@ -56,6 +56,8 @@ def descend(
 ) -> Descent:
     """Gradient descent on the logistic loss with ⊥Grad, without its rescaling.
 
+    ValueError for a setting with another loss, or bad steps, seeds or projection.
+
     Parameters
     ----------
     step : (n_steps,) array

@@ -85,11 +85,14 @@ def descend(model: Model, step, *, decay: float = 0.0, orthogonal: bool = False,
 
 
 def linear(setting: LinearSetting, seeds: Iterable[int], dtype="float64") -> Model:
-    """LE's student with one output on the draws of ``grokbook.linear.simulate``; weights (n, d)."""
-    draws = [linear_simulate.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
+    """LE's student with one output on the draws of ``grokbook.linear.simulate``; weights (n, d).
+
+    ValueError for more outputs, or weight decay: that is an argument of :func:`descend`.
+    """
     if setting.d_out != 1:
         raise ValueError(f"d_out = {setting.d_out}: must be 1 here")
     validate.zero(setting, "weight_decay")
+    draws = [linear_simulate.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
     labels = [one.inputs @ one.teacher + one.noise for one in draws]
     back = [2 * one.inputs.T / setting.n_train for one in draws]
     curvature = np.stack([a @ one.inputs for a, one in zip(back, draws, strict=True)]).astype(dtype)
@@ -109,7 +112,10 @@ def linear_loss(setting: LinearSetting, seeds: Iterable[int], weights) -> np.nda
 
 
 def logistic(setting: LogisticSetting, seeds: Iterable[int], dtype="float64") -> Model:
-    """LS's model on the draws of ``grokbook.logistic.simulate``; weights (n, d + 1), bias last."""
+    """LS's model on the draws of ``grokbook.logistic.simulate``; weights (n, d + 1), bias last.
+
+    ValueError for a setting with another loss than the logistic one.
+    """
     validate.choice("loss", setting.loss, ("logistic",))
     draws = [logistic_simulate.draw(setting, seed) for seed in validate.seeds("seeds", seeds)]
     inputs = np.stack([np.hstack([one, np.ones((len(one), 1))]) for one, _ in draws]).astype(dtype)
@@ -143,7 +149,7 @@ def verdict(control, remedied, *, beyond=None) -> Verdict:
     budget though most controls do, or if most do so on both sides of a critical point beyond which
     the controls do not; else it *helps* if the 90 % quantile of r is below 0.8, *hurts* if the 10 %
     quantile is above 1.25, and *changes nothing* that can be told otherwise.  ValueError if the
-    times are not positive, or of different shapes.
+    times are not positive, or these or ``beyond`` of different shapes.
 
     Parameters
     ----------

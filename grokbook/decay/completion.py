@@ -82,6 +82,10 @@ def observed(setting: CompletionSetting, seed: int) -> tuple[np.ndarray, np.ndar
     return np.divmod(np.sort(order[: setting.n_train]), setting.d)
 
 
+# Far above any weight of a run that converges, and so low that nothing overflows.
+_DIVERGED = 1e60
+
+
 def gradient_descent(setting: CompletionSetting, seed: int, step) -> CompletionRun:
     """The plain loop, recorded at ``step``.
 
@@ -95,13 +99,13 @@ def gradient_descent(setting: CompletionSetting, seed: int, step) -> CompletionR
     rows, shrink = [], 1 - setting.learning_rate * setting.weight_decay
     for k in range(int(step[-1]) + 1):
         weights = u @ u.T - v @ v.T
+        if not np.max(np.abs(weights)) < _DIVERGED:
+            raise ValueError(f"learning_rate = {setting.learning_rate:g}: must be smaller here")
         if k in step:
             tau = k * setting.learning_rate * setting.weight_decay
             rows.append(_record(setting, seen, tau, u, v))
         pull = setting.learning_rate * _pull(setting, seen, weights[seen])
         u, v = shrink * u - pull @ u, shrink * v + pull @ v
-    if not np.all(np.isfinite(weights)):
-        raise ValueError(f"learning_rate = {setting.learning_rate:g}: must be smaller here")
     return _run(rows)
 
 

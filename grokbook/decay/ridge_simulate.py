@@ -47,11 +47,9 @@ class Run:
         """Errors along the modes (n_steps, n), and the (n + 2) parts of the test error."""
         eta, decay = self.setting.learning_rate, self.setting.weight_decay
         step = validate.whole_steps("step", step)[:, None]
-        fastest = eta * (self.spread[-1] + decay)
-        if fastest > 2:
-            raise ValueError(
-                f"learning_rate = {eta:g}: must be at most {2 * eta / fastest:.3g} here"
-            )
+        largest = float(2 / (self.spread[-1] + decay))
+        if eta > largest:
+            raise ValueError(f"learning_rate = {eta}: must be at most {largest} here")
         kept = (1 - eta * (self.spread + decay)) ** step
         reached = self.spread / (self.spread + decay)
         theta = kept * self.start + (1 - kept) * reached * self.target
@@ -59,7 +57,10 @@ class Run:
         return theta - self.target, np.concatenate([theta, rest, -np.ones_like(step)], axis=1)
 
     def losses(self, step) -> tuple[np.ndarray, np.ndarray]:
-        """Train and test loss at whole, increasing steps, (n_steps,); ValueError otherwise."""
+        """Train and test loss at whole, increasing steps, (n_steps,); ValueError otherwise.
+
+        Also where the learning rate is so large that the loss diverges.
+        """
         residual, parts = self._modes(step)
         test = np.einsum("ti,ti->t", parts @ self.gram, parts)
         return 0.5 * residual**2 @ self.spread, np.maximum(test, 0.0)

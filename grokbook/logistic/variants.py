@@ -124,7 +124,7 @@ def other_features(
     """Constant labels on points of another law (LS, Appendix G).
 
     ``setting.noise_scale`` is not used; ``Runs.bias`` is the mean of f over the population.
-    ValueError if the law's dimension is not ``setting.d_in``; otherwise as
+    ValueError if the law's dimension is not ``setting.d_in`` or the loss not logistic; otherwise as
     :func:`grokbook.logistic.simulate.flow`.
     """
     validate.choice("loss", setting.loss, ("logistic",))
@@ -152,8 +152,8 @@ def discriminative(
     """Labels that depend on x: -1 below a plane, for a ``fraction`` r of the points (LS Fig. 16).
 
     y = -1 for x_1 < mu' and +1 above, with Phi(mu' / sigma) = r.  ``Runs.bias`` is b and
-    ``Runs.spread`` the deviation of f.  r in (0, 1]; else ValueError; otherwise as
-    :func:`grokbook.logistic.simulate.flow`.
+    ``Runs.spread`` the deviation of f.  ValueError unless r is in (0, 1] and the loss logistic;
+    otherwise as :func:`grokbook.logistic.simulate.flow`.
     """
     validate.choice("loss", setting.loss, ("logistic",))
     validate.number("fraction", fraction, above=0, at_most=1)

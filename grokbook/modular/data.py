@@ -58,9 +58,11 @@ class Dataset:
             raise ValueError(
                 f"labels reach {int(self.labels.max())}: must be classes below {self.n_classes}"
             )
-        low, high = (int(one) for one in self.inputs.aminmax()) if self.n_symbols else (0, -1)
-        if not 0 <= low <= high + 1 <= self.n_symbols:
-            raise ValueError(f"inputs reach {high}: must be symbols below {self.n_symbols}")
+        if len(self) and self.n_symbols:
+            low, high = (one.item() for one in self.inputs.aminmax())
+            if self.inputs.is_floating_point() or low < 0 or high >= self.n_symbols:
+                last = self.n_symbols - 1
+                raise ValueError(f"inputs = {low} to {high}: must be whole, from 0 to {last}")
 
     def __len__(self) -> int:
         return self.labels.shape[0]

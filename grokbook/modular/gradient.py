@@ -208,8 +208,9 @@ class TorchOptimizer:
     """A torch optimiser of the network's parameters, as the trainer steps it.
 
     The parameters keep their shapes, so optimisers that look at matrices work too.  ValueError
-    if its step needs a closure, if it holds a parameter that is not the network's, or puts another
-    tensor in the place of one: the trainer's weights would no longer be the network's.
+    if its step has an argument without a default, as a closure, if it holds a parameter that is not
+    the network's, or puts another tensor in the place of one: the trainer's weights would no longer
+    be the network's.
     """
 
     def __init__(self, inner: torch.optim.Optimizer, network: nn.Module):
@@ -218,9 +219,9 @@ class TorchOptimizer:
         held = [one for group in inner.param_groups for one in group["params"]]
         if not held or not all(id(one) in own for one in held):
             raise ValueError("optimizer: its parameters must be the network's")
-        closure = inspect.signature(inner.step).parameters.get("closure")
-        if closure and closure.default is closure.empty:
-            raise ValueError(f"optimizer = {type(inner).__name__}: must step without a closure")
+        takes = inspect.signature(inner.step).parameters.values()
+        if any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD for one in takes):
+            raise ValueError(f"optimizer = {type(inner).__name__}: must step without an argument")
         self.rates = [group["lr"] for group in inner.param_groups]
 
     def start(self, weights: torch.Tensor) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,14 +138,17 @@ class Log:
     """
 
     def __init__(self, start: int, record, keep, stop_at, wait):
-        steps = validate.whole_steps("record", record)
+        steps = validate.whole_steps("record", _listed(record))
+        kept = np.array(_listed(keep), float)
         if steps[0] < start:
-            raise ValueError(f"record starts at {steps[0]:g}: must be whole, from {start} on")
-        kept = {validate.count("keep", one, at_least=0) for one in np.atleast_1d(keep)}
+            raise ValueError(f"record starts at {steps[0]:g}: must start from {start} on")
+        if np.any((kept < 0) | (kept % 1 != 0)):
+            raise ValueError(f"keep = {kept}: must hold whole numbers >= 0")
         if stop_at is not None:
             validate.number("stop_at", stop_at, above=0, at_most=1)
         self.wait = validate.number("wait", wait, at_least=0)
-        self.record, self.keep, self.stop_at = set(steps.astype(int).tolist()), kept, stop_at
+        self.record, self.keep = set(steps.astype(int)), set(kept.astype(int))
+        self.stop_at = stop_at
         self.last, self.rows, self.kept, self.ended = int(steps[-1]), [], {}, ""
 
     def wants(self, step: int) -> bool:
@@ -181,6 +184,10 @@ class Log:
             kept=np.array(list(self.kept)),
             weights=torch.stack(list(self.kept.values())),
         )
+
+
+def _listed(steps) -> list:
+    return [*steps] if isinstance(steps, Iterable) else [steps]
 
 
 def schedule(n_steps: int, *, every: int = 10, first: int = 200) -> list[int]:

@@ -78,7 +78,7 @@ class Trainer:
         self.optimizer = AdamW() if optimizer is None else optimizer
         if isinstance(optimizer, torch.optim.Optimizer):
             self.optimizer = TorchOptimizer(optimizer, network)
-        elif not hasattr(self.optimizer, "start"):
+        elif isinstance(optimizer, type) or not hasattr(self.optimizer, "start"):
             kinds = "AdamW or SGD of this package or a torch.optim.Optimizer"
             raise ValueError(f"optimizer = {optimizer!r}: must be {kinds}")
         self.schedule = schedule
@@ -108,7 +108,7 @@ class Trainer:
     ) -> Run:
         """Train up to the last recorded step, from where the trainer stands.
 
-        ValueError if the steps do not increase or lie behind, or a level is out of range.
+        ValueError if steps are not whole, fall or lie behind, or a level is out of range.
 
         Parameters
         ----------

@@ -168,8 +168,9 @@ class Sweep:
         unknown = {dim for dims in self.dims.values() for dim in dims} - set(self.labels)
         if unknown:
             raise ValueError(f"labels = {sorted(self.labels)}: must hold {sorted(unknown)} too")
-        for name in (*self.dims, *self.dtypes):
-            validate.choice("dims, dtypes", name, tuple(self.outputs))
+        for what, given in {"dims": self.dims, "dtypes": self.dtypes}.items():
+            for name in given:
+                validate.choice(what, name, tuple(self.outputs))
         for size, grid in self.grids.items():
             validate.choice("size", size, SIZES)
             if set(grid.axes) != set(self.axes):

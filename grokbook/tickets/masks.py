@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy.spatial.distance import jaccard
 
 from grokbook import randomness, validate
 from grokbook.modular.gradient import flatten
@@ -190,10 +189,11 @@ def jaccard_distance(first: torch.Tensor, second: torch.Tensor) -> float:
     Raises ValueError if the shapes differ or both are empty.
     """
     _check_shape("second", second, first.shape)
-    one, two = (mask.numpy() > 0 for mask in (first, second))
-    if not (one | two).any():
+    one, two = first > 0, second > 0
+    either = int((one | two).sum())
+    if either == 0:
         raise ValueError("first, second keep nothing: at least one must keep a weight")
-    return float(jaccard(one, two))
+    return 1 - int((one & two).sum()) / either
 
 
 def norm_ratio(weights: torch.Tensor, mask: torch.Tensor, order: int) -> float:

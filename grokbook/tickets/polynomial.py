@@ -69,9 +69,9 @@ def train(
     """Full-batch AdamW on the mean square error, under a mask if one is given.
 
     The defaults are those of GT's code; ``scale`` is its factor on initial weights.  ValueError
-    if the steps do not increase, or the mask has another shape than the weights.
+    if the steps are not whole or do not increase, or the mask has another shape than the weights.
     """
-    wanted = validate.whole_steps("record", record).astype(int)
+    wanted = validate.whole_steps("record", list(record)).astype(int)
     weights = initial(seed, scale)
     mask = torch.ones_like(weights) if mask is None else mask
     if mask.shape != weights.shape:

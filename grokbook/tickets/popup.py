@@ -114,7 +114,8 @@ def run_way(
 ) -> Run:
     """One of ``WAYS`` from given weights; where weights are trained it ends once it generalises.
 
-    With edge-popup the weights in use are kept at the multiples of 200 steps.
+    With edge-popup the weights in use are kept at the multiples of 200 steps.  ValueError for
+    another way.
     """
     validate.choice("way", way, WAYS)
     if way == "weight decay":

@@ -13,12 +13,14 @@ from grokbook.modular.maps import MAP_ARMS
 from grokbook.modular.setting import Setting
 from grokbook.tickets import masks
 
-PAIRS, DECAY, RATE, KEPT = 0.9, 1.0, 0.03, 0.4
+PAIRS, DECAY, LEARNING_RATE, KEPT = 0.9, 1.0, 0.03, 0.4
 # Last step of the runs without weight decay, and with it: there ten times what the control needs.
 LAST = {"NS": 1500, "GT": 1200}
 
 
-def _setting(arm: str = "plain", rate: float = RATE, decay: float = 0.0, **changes) -> Setting:
+def _setting(
+    arm: str = "plain", rate: float = LEARNING_RATE, decay: float = 0.0, **changes
+) -> Setting:
     setting = MAP_ARMS[arm]
     optimizer = replace(setting.optimizer, learning_rate=rate, weight_decay=decay)
     return setting.replace(train_fraction=PAIRS, optimizer=optimizer, **changes)

@@ -178,7 +178,7 @@ def late_masks(
 ) -> dict[str, np.ndarray]:
     """Tickets at 200 steps and at t_gen after generalisation, by precision of the loss.
 
-    Arms are called "float32: ticket" and so on.
+    Arms are called "float32: ticket" and so on.  ValueError for a precision not of ``PRECISIONS``.
     """
     table = Table(n_steps)
     for precision in precisions:

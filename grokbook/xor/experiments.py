@@ -105,7 +105,7 @@ def init_scale(seed: int, init_ratio: float) -> dict[str, np.ndarray]:
 
 
 def delay(seed: int, case: str) -> dict[str, np.ndarray]:
-    """One run of a setting of ``DELAY``, at omega = 3 alpha.
+    """One run of a setting of ``DELAY``, at omega = 3 alpha; ValueError for another case.
 
     Returns
     -------
@@ -127,6 +127,7 @@ def lost_clusters(seed: int, n_train: int, where: str) -> dict[str, np.ndarray]:
     ----------
     where : {"outside", "inside"}
         With the paper's dimension and n ||mu||^2 / p, or at p = 10^13 inside its assumptions.
+        ValueError for another word.
 
     Returns
     -------
