@@ -84,7 +84,8 @@ def test_labels_of_both_signs_and_no_bias():
 
 def test_another_loss_is_minimised():
     """The squared hinge comes to rest: once every margin is 1 there is nothing left to learn."""
-    done = bring.fit(TRAIN, TRAIN, STEP, learning_rate=0.01, loss=squared_hinge, start=START)
+    early = STEP[STEP < 1e5]  # later the rounding of a processor decides how stiff its kink is
+    done = bring.fit(TRAIN, TRAIN, early, learning_rate=0.01, loss=squared_hinge, start=START)
     assert done.trajectory.stopped == ""
     assert done.curves.train_loss[-1] < 1e-8
     np.testing.assert_allclose(*done.trajectory.state[-2:], rtol=1e-3, atol=1e-4)

@@ -207,8 +207,9 @@ def gradient_flow(
         Time in steps of size ``learning_rate``, up to 1e300.
     loss : {"logistic", "exponential"}, or callable
         The reader's own: a function of an array z = -y f(x), minus the margin, that returns the
-        loss and its derivative at each z, such as ``lambda z: (np.exp(z), np.exp(z))``.  One whose
-        weights come to rest, as a squared hinge's, makes late steps stiff: past 1e7 it stops short.
+        loss and its derivative at each z, such as ``lambda z: (np.exp(z), np.exp(z))``.  One with a
+        kink where its weights come to rest, as a squared hinge's, makes late steps stiff: past 1e5
+        a run may stop short, in one draw of four, and says so.
     tolerance : float
         Relative local error; 1e-4 leaves 1e-4 in the accuracy.
     exact : bool
