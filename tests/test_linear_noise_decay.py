@@ -311,7 +311,7 @@ def test_generalising_share_is_that_of_projected_draws(scale):
     ("call", "message"),
     [
         (lambda: LinearSetting(0.9, label_noise=-1), "label_noise = -1: must be .* >= 0"),
-        (lambda: theory.crossing_times(NOISY), "label_noise = 0.1: must be 0"),
+        (lambda: theory.crossing_times(NOISY), "label_noise = 0.1: must be 0 here"),
         (lambda: theory.time_of_loss(GOOD, 0, 0.0), "target = 0.0: must be .* > 0"),
         (lambda: fluctuations.effective_modes(NOISY, [1]), "label_noise = 0.1: must be 0"),
         (lambda: fluctuations.generalising_share(NOISY), "label_noise = 0.1: must be 0"),

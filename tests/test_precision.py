@@ -109,5 +109,6 @@ def test_bad_input(call, words):
 
 def test_bounds_are_apart_by_the_logarithm_of_the_wrong_classes():
     """24 ln 2, and ln 112 more."""
-    wanted = (16.635532333439, 21.354031204734)
-    assert precision.bounds("float32", 113) == pytest.approx(wanted, rel=1e-11)
+    low, high = precision.bounds("float32", 113)
+    assert low == pytest.approx(16.635532333438687, rel=1e-15)
+    assert high - low == pytest.approx(4.718498871295095, rel=1e-14)

@@ -48,10 +48,17 @@ def test_no_chapter_makes_its_own_generator(path):
         "x = np.random.normal()",
         "KMeans(random_state=0)",
         "w = torch.randn(3, 3)",
+        "x = np.random.rand(3)",
+        "np.random.seed(0)",
+        "rng = np.random.default_rng( )",
     ],
 )
 def test_the_guard_sees(line):
     assert made_elsewhere(line) == [line]
+
+
+def test_draws_from_a_generator_pass():
+    assert made_elsewhere("torch.randn(3, generator=g)") == []
 
 
 def test_without_a_shift_a_seed_is_the_seed(monkeypatch):
